@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+# Berth: one non-recursive makefile. `make help` lists the targets, O=DIR moves the build.
+
+O ?= build
+CC ?= cc
+PREFIX ?= /usr/local
+DESTDIR ?=
+VERSION := 0.1.0
+
+# Folders that become one archive each, highest layer first (link order), and the packages each needs.
+FOLDERS := provisioner nfs lib/volume lib/http lib/kube lib/worker lib/sandbox lib/event lib/data lib/base
+PKGS_lib/data := jansson yaml-0.1
+PKGS_lib/event := libsystemd
+PKGS_lib/sandbox := libcap libseccomp
+PKGS_lib/worker := libsystemd
+PKGS_lib/kube := libcurl jansson libsystemd
+PKGS_lib/http := libmicrohttpd jansson libsystemd
+PKGS_lib/volume := jansson
+PKGS_nfs := libnfs jansson libsystemd
+PKGS_provisioner := jansson libsystemd
+ALL_PKGS := libcurl jansson yaml-0.1 libsystemd libmicrohttpd libcap libseccomp libnfs
+WORKER_PKGS := libnfs libcap libseccomp
+
+# pkg-config is asked once per make run and only when something is compiled.
+pkg_cflags = $(if $(1),$(shell pkg-config --cflags $(1)))
+pkg_libs = $(shell pkg-config --libs $(1))
+
+WARN := -Wall -Wextra -Wformat=2 -Wconversion -Wno-sign-conversion -Wshadow -Wcast-align \
+	-Wstrict-prototypes -Wmissing-prototypes -Wimplicit-fallthrough -Wpointer-arith -Wundef \
+	-Wwrite-strings -Wvla -Werror=format-security -Werror=implicit -Werror=incompatible-pointer-types \
+	-Werror=int-conversion
+HARDEN := -O2 -fstack-protector-strong -fstack-clash-protection -ftrivial-auto-var-init=zero \
+	-fno-delete-null-pointer-checks -fno-strict-overflow -fno-strict-aliasing -fPIE
+HARDEN_LD := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--as-needed
+MACHINE := $(shell uname -m)
+ifeq ($(MACHINE),x86_64)
+HARDEN += -fcf-protection=full
+else ifeq ($(MACHINE),aarch64)
+HARDEN += -mbranch-protection=standard
+endif
+ifdef SANITIZE
+SANFLAGS := -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+else
+HARDEN += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+HARDEN_LD += -Wl,-z,nodlopen
+endif
+ifdef DEVELOPER
+WARN += -Werror
+endif
+BASE_CFLAGS := -std=gnu11 -g -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DBERTH_VERSION='"$(VERSION)"' -Ilib -I. \
+	$(WARN) $(HARDEN) $(SANFLAGS)
+BASE_LDFLAGS := $(HARDEN_LD) $(SANFLAGS)
+
+# ---- what there is --------------------------------------------------------------------------
+MAINS := provisioner/main.c nfs/worker_main.c
+folder_sources = $(filter-out $(MAINS),$(wildcard $(1)/*.c))
+archive = $(O)/$(1)/$(notdir $(1)).a
+ARCHIVES := $(foreach f,$(FOLDERS),$(if $(call folder_sources,$(f)),$(call archive,$(f))))
+DEVAPI_SOURCES := $(wildcard tools/devapi/*.c)
+PROGRAMS := $(O)/bin/berth-provisioner $(O)/bin/berth-nfs $(if $(DEVAPI_SOURCES),$(O)/bin/devapi)
+
+UNIT_TESTS := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/test_*.c))
+UNIT_HELPERS := $(patsubst %.c,$(O)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
+FAULT_TOOLS := $(patsubst %.c,$(O)/%,$(wildcard tests/fault/*.c)) \
+	$(patsubst tests/fault/%/,$(O)/tests/fault/%,$(dir $(wildcard tests/fault/*/main.c)))
+BENCH_TOOLS := $(patsubst %.c,$(O)/%,$(wildcard tests/bench/*.c))
+FUZZERS := $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/fuzz_*.c))
+COMPONENT_TESTS := $(wildcard tests/component/*.test)
+KERNEL_TESTS := $(wildcard tests/kernel/*.test)
+
+.PHONY: all check check-layers check-shape check-format check-fuzz test run-test unit component kernel \
+	sanitize demo bench format install clean help deps test-real-api test-libnfs5
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(PROGRAMS)
+
+help:
+	@sed -n 's/^#: //p' $(firstword $(MAKEFILE_LIST))
+
+#: make             build the programs into build/bin (DEVELOPER=1: warnings are errors, SANITIZE=address,undefined)
+#: make demo        the whole job on this machine, everything set up by itself and cleaned up after
+#: make test        everything that is checked: shape, unit, sanitizer, component, fault, kernel, fuzz smoke
+#: make check       layers, shape and format
+#: make bench       figures beside limits measured in the same run, also in build/bench.json
+#: make check-fuzz  sixty seconds over all fuzz targets
+#: make test-real-api  component tests against a real Kubernetes (needs Go)
+#: make format      clang-format over all sources
+#: make install     into DESTDIR/PREFIX
+#: make deps        install through apt-get what is missing
+
+deps:
+	@tools/deps build test
+
+# ---- compile ----------------------------------------------------------------------------------
+$(O)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(CC) $(BASE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(call pkg_cflags,$(PKGS_$(patsubst %/,%,$(dir $<)))) -MMD -MP -c -o $@ $<
+
+define archive_rule
+$(call archive,$(1)): $(patsubst %.c,$(O)/%.o,$(call folder_sources,$(1)))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	@ar rcsD $$@ $$^
+endef
+$(foreach f,$(FOLDERS),$(eval $(call archive_rule,$(f))))
+
+link = echo "  LINK    $@"; mkdir -p $(@D); $(CC) $(BASE_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) \
+	-Wl,--start-group $(filter %.a,$^) -Wl,--end-group
+
+$(O)/bin/berth-provisioner: $(O)/provisioner/main.o $(ARCHIVES)
+	@$(link) $(call pkg_libs,$(ALL_PKGS)) $(LDLIBS)
+
+# The worker parses a server's bytes: libc, libnfs and the sandbox, no TLS library.
+$(O)/bin/berth-nfs: $(O)/nfs/worker_main.o $(call archive,nfs) $(call archive,lib/volume) $(call archive,lib/worker) $(call archive,lib/sandbox) $(call archive,lib/base)
+	@$(link) $(call pkg_libs,$(WORKER_PKGS)) $(LDLIBS)
+
+$(O)/bin/devapi: $(patsubst %.c,$(O)/%.o,$(DEVAPI_SOURCES)) $(ARCHIVES)
+	@$(link) $(call pkg_libs,$(ALL_PKGS)) $(LDLIBS)
+
+WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup
+$(O)/tests/unit/test_%: $(O)/tests/unit/test_%.o $(UNIT_HELPERS) $(patsubst %.c,$(O)/%.o,$(filter-out %/main.c,$(DEVAPI_SOURCES))) $(ARCHIVES)
+	@$(link) $(WRAP) $(call pkg_libs,$(ALL_PKGS) cmocka) $(LDLIBS)
+
+$(O)/tests/fault/%: tests/fault/%.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(CC) $(BASE_CFLAGS) $(CFLAGS) $(BASE_LDFLAGS) -o $@ $< $(call pkg_libs,libseccomp)
+define fault_dir_rule
+$(O)/tests/fault/$(1): $(patsubst %.c,$(O)/%.o,$(wildcard tests/fault/$(1)/*.c))
+	@$$(link) $$(call pkg_libs,libseccomp)
+endef
+$(foreach d,$(patsubst tests/fault/%/,%,$(dir $(wildcard tests/fault/*/main.c))),$(eval $(call fault_dir_rule,$(d))))
+
+$(O)/tests/bench/%: $(O)/tests/bench/%.o $(ARCHIVES)
+	@$(link) $(call pkg_libs,$(ALL_PKGS)) $(LDLIBS)
+
+# Fuzzers: the library sources once more, with clang's coverage.
+FUZZ_FLAGS := -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+FUZZ_SOURCES = $(foreach f,$(FOLDERS),$(call folder_sources,$(f)))
+FUZZ_OBJECTS = $(patsubst %.c,$(O)/fuzz/%.o,$(FUZZ_SOURCES))
+$(O)/fuzz/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@clang -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DBERTH_VERSION='"$(VERSION)"' -Ilib -I. -g -O1 \
+		-fsanitize=fuzzer-no-link,address,undefined $(call pkg_cflags,$(ALL_PKGS)) -MMD -MP -c -o $@ $<
+$(O)/fuzz/libfuzz.a: $(FUZZ_OBJECTS)
+	@rm -f $@; ar rcsD $@ $^
+$(O)/tests/fuzz/%: tests/fuzz/%.c $(O)/fuzz/libfuzz.a
+	@mkdir -p $(@D)
+	@echo "  FUZZ    $<"
+	@clang -std=gnu11 -D_GNU_SOURCE -Ilib -I. $(FUZZ_FLAGS) $(call pkg_cflags,$(ALL_PKGS)) -o $@ $< $(O)/fuzz/libfuzz.a $(call pkg_libs,$(ALL_PKGS))
+
+# ---- check ------------------------------------------------------------------------------------
+C_FILES = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
+check: check-layers check-shape check-format
+check-layers:
+	@tools/check-layers
+check-shape:
+	@tools/check-shape
+check-format:
+	@clang-format --dry-run -Werror $(C_FILES)
+format:
+	@clang-format -i $(C_FILES)
+
+# ---- test -------------------------------------------------------------------------------------
+T ?= *
+unit: $(UNIT_TESTS)
+	@tools/run-tests $(wildcard $(if $(filter *,$(T)),$(UNIT_TESTS),$(O)/tests/unit/$(T)))
+component: all $(FAULT_TOOLS)
+	@O=$(O) tools/run-tests --timeout 900 $(if $(filter *,$(T)),$(COMPONENT_TESTS),tests/component/$(T).test)
+kernel: all
+	@O=$(O) tools/run-tests --timeout 900 $(KERNEL_TESTS)
+test: deps
+	@$(MAKE) --no-print-directory run-test
+run-test: all $(UNIT_TESTS) $(FAULT_TOOLS) $(BENCH_TOOLS)
+	@O=$(O) tools/test-all
+check-fuzz: $(FUZZERS)
+	@tools/run-fuzz 60 $(FUZZERS)
+test-real-api: all $(BENCH_TOOLS)
+	@O=$(O) tests/cluster/test-real-api
+demo:
+	@tools/deps build demo
+	@$(MAKE) --no-print-directory all
+	@O=$(O) tools/demo
+bench:
+	@tools/deps build test
+	@$(MAKE) --no-print-directory all $(BENCH_TOOLS)
+	@O=$(O) tests/bench/run
+
+install: all
+	install -D -m 0755 $(O)/bin/berth-provisioner $(DESTDIR)$(PREFIX)/bin/berth-provisioner
+	install -D -m 0755 $(O)/bin/berth-nfs $(DESTDIR)$(PREFIX)/libexec/berth/berth-nfs
+	install -D -m 0644 docs/berth-provisioner.8 $(DESTDIR)$(PREFIX)/share/man/man8/berth-provisioner.8
+
+clean:
+	rm -rf $(O)
+
+-include $(shell [ -d $(O) ] && find $(O) -name '*.d')
