@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* class.h: StorageClass as the cache keeps it; Node, CSINode, BerthVolume and BerthNode beside it */
+#ifndef BERTH_KUBE_CLASS_H
+#define BERTH_KUBE_CLASS_H
+
+#include "kube/object.h"
+
+/* parameters, mountOptions and allowedTopologies are few: kept as JSON (owned by the object). */
+struct class {
+	struct object o;
+	const char *provisioner;
+	const json_t *parameters;     /* object of strings, or NULL */
+	const json_t *mount_options;  /* array, or NULL */
+	bool retain;		      /* reclaimPolicy Retain */
+	bool wait_for_consumer;
+	bool allow_expansion;
+};
+
+struct node {
+	struct object o;
+	bool out_of_service; /* taint node.kubernetes.io/out-of-service */
+};
+
+struct csinode {
+	struct object o;
+	bool nfs, hostpath; /* our drivers are registered there */
+};
+
+enum bvol_phase { BVOL_NONE, BVOL_PENDING, BVOL_READY, BVOL_RECLAIMING, BVOL_RECLAIMED, BVOL_FAILED };
+struct bvol {
+	struct object o;
+	char token[33];
+	bool reclaim_wanted; /* spec.desired == Reclaimed */
+	bool finalizer;	     /* berth.dev/reclaim */
+	uint8_t phase;	     /* enum bvol_phase */
+	int64_t generation, observed_generation;
+};
+
+struct bnode {
+	struct object o;
+	const char *lease; /* name of the agent's Lease */
+};
+
+static inline const struct class *class_of(const struct object *o)
+{
+	return (const struct class *)o;
+}
+static inline const struct bvol *bvol_of(const struct object *o)
+{
+	return (const struct bvol *)o;
+}
+static inline const struct node *node_of(const struct object *o)
+{
+	return (const struct node *)o;
+}
+
+#endif
