@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* loop.h: the event loop, and its sources: exact and lazy timers, descriptors, signals, children, files */
+/* loop.h: the event loop, and its sources: exact and lazy timers, descriptors, signals, children,
+ * files */
 #ifndef BERTH_EVENT_LOOP_H
 #define BERTH_EVENT_LOOP_H
 
@@ -18,7 +19,7 @@
 struct loop;
 int loop_new(struct loop **ret);
 struct loop *loop_free(struct loop *l); /* after all sources */
-int loop_run(struct loop *l);		/* until loop_exit(); returns its code or -errno */
+int loop_run(struct loop *l);           /* until loop_exit(); returns its code or -errno */
 void loop_exit(struct loop *l, int code);
 sd_event *loop_sd(struct loop *l); /* borrowed */
 DEFINE_CLEANUP(struct loop *, loop_free)
@@ -29,7 +30,8 @@ typedef void (*timer_fn)(struct timer *t, void *userdata);
 /* Fires within microseconds of its time: protocol timers and deadlines. Disarmed at first. */
 int timer_new_exact(struct timer **ret, struct loop *l, timer_fn fn, void *userdata);
 /* May fire up to slack later, together with others, so that an idle process sleeps. */
-int timer_new_lazy(struct timer **ret, struct loop *l, uint64_t slack_ns, timer_fn fn, void *userdata);
+int timer_new_lazy(
+	struct timer **ret, struct loop *l, uint64_t slack_ns, timer_fn fn, void *userdata);
 /* Fires once, delay_ns from now (0: at the next turn); arming again moves it. Boot-time clock. */
 void timer_arm(struct timer *t, uint64_t delay_ns);
 void timer_disarm(struct timer *t);
@@ -55,7 +57,8 @@ DEFINE_CLEANUP(struct sig *, sig_free)
 
 /* Reports the end of a child once; reaps it. _free before that neither kills nor reaps. */
 struct child;
-typedef void (*child_fn)(struct child *c, int code, int status, void *userdata); /* siginfo si_code, si_status */
+typedef void (*child_fn)(
+	struct child *c, int code, int status, void *userdata); /* siginfo si_code, si_status */
 int child_new(struct child **ret, struct loop *l, pid_t pid, child_fn fn, void *userdata);
 struct child *child_free(struct child *c);
 DEFINE_CLEANUP(struct child *, child_free)
@@ -68,10 +71,12 @@ void defer_arm(struct defer *d);
 struct defer *defer_free(struct defer *d);
 DEFINE_CLEANUP(struct defer *, defer_free)
 
-/* Reports that a file was written, replaced or its directory's ..data link was swapped (a ConfigMap), 100 ms after the last change. */
+/* Reports that a file was written, replaced or its directory's ..data link was swapped (a
+ * ConfigMap), 100 ms after the last change. */
 struct filewatch;
 typedef void (*filewatch_fn)(struct filewatch *w, void *userdata);
-int filewatch_new(struct filewatch **ret, struct loop *l, const char *path, filewatch_fn fn, void *userdata, struct err *e);
+int filewatch_new(struct filewatch **ret, struct loop *l, const char *path, filewatch_fn fn,
+	void *userdata, struct err *e);
 struct filewatch *filewatch_free(struct filewatch *w);
 DEFINE_CLEANUP(struct filewatch *, filewatch_free)
 

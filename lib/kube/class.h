@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* class.h: StorageClass as the cache keeps it; Node, CSINode, BerthVolume and BerthNode beside it */
+/* class.h: StorageClass as the cache keeps it; Node, CSINode, BerthVolume and BerthNode beside it
+ */
 #ifndef BERTH_KUBE_CLASS_H
 #define BERTH_KUBE_CLASS_H
 
 #include "kube/object.h"
 
 /* parameters, mountOptions and allowedTopologies are few: kept as JSON (owned by the object). */
-struct class {
+struct class
+{
 	struct object o;
 	const char *provisioner;
-	const json_t *parameters;     /* object of strings, or NULL */
-	const json_t *mount_options;  /* array, or NULL */
-	bool retain;		      /* reclaimPolicy Retain */
+	const json_t *parameters;    /* object of strings, or NULL */
+	const json_t *mount_options; /* array, or NULL */
+	bool retain;                 /* reclaimPolicy Retain */
 	bool wait_for_consumer;
 	bool allow_expansion;
 };
@@ -26,13 +28,20 @@ struct csinode {
 	bool nfs, hostpath; /* our drivers are registered there */
 };
 
-enum bvol_phase { BVOL_NONE, BVOL_PENDING, BVOL_READY, BVOL_RECLAIMING, BVOL_RECLAIMED, BVOL_FAILED };
+enum bvol_phase {
+	BVOL_NONE,
+	BVOL_PENDING,
+	BVOL_READY,
+	BVOL_RECLAIMING,
+	BVOL_RECLAIMED,
+	BVOL_FAILED
+};
 struct bvol {
 	struct object o;
 	char token[33];
 	bool reclaim_wanted; /* spec.desired == Reclaimed */
-	bool finalizer;	     /* berth.dev/reclaim */
-	uint8_t phase;	     /* enum bvol_phase */
+	bool finalizer;      /* berth.dev/reclaim */
+	uint8_t phase;       /* enum bvol_phase */
 	int64_t generation, observed_generation;
 };
 

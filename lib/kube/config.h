@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config.h: where the API server is and who we are there: in-cluster files or a kubeconfig (contracts.md 5.1) */
+/* config.h: where the API server is and who we are there: in-cluster files or a kubeconfig
+ * (contracts.md 5.1) */
 #ifndef BERTH_KUBE_CONFIG_H
 #define BERTH_KUBE_CONFIG_H
 
@@ -16,8 +17,9 @@ struct kube_blob {
 
 /* All owned. A *_file is read again by who uses it (rotation); a blob wins over its file. */
 struct kube_config {
-	char *server; /* "https://10.96.0.1:443", no trailing slash */
-	char *namespace_; /* ours: POD_NAMESPACE, the ServiceAccount's file, the context's, else "default" */
+	char *server;     /* "https://10.96.0.1:443", no trailing slash */
+	char *namespace_; /* ours: POD_NAMESPACE, the ServiceAccount's file, the context's, else
+			     "default" */
 	char *ca_file;
 	struct kube_blob ca;
 	char *tls_server_name;
@@ -30,7 +32,8 @@ struct kube_config {
 	char *proxy_url;
 };
 
-/* kubeconfig: path, or NULL: in-cluster (KUBERNETES_SERVICE_HOST) else $KUBECONFIG else ~/.kube/config. exec plugins are refused by name. */
+/* kubeconfig: path, or NULL: in-cluster (KUBERNETES_SERVICE_HOST) else $KUBECONFIG else
+ * ~/.kube/config. exec plugins are refused by name. */
 int kube_config_load(struct kube_config *ret, const char *kubeconfig, struct err *e);
 void kube_config_done(struct kube_config *c);
 

@@ -17,12 +17,12 @@ struct kube_event_target {
 };
 
 /*
- * Sends or drops, never fails, never blocks. The same event again only raises its count; more than ten
- * alike in ten minutes become one "(combined from similar events)"; 25 at once for an object, then one
- * in five minutes. The queue is bounded. Text is escaped and cut at 1,024 bytes.
+ * Sends or drops, never fails, never blocks. The same event again only raises its count; more than
+ * ten alike in ten minutes become one "(combined from similar events)"; 25 at once for an object,
+ * then one in five minutes. The queue is bounded. Text is escaped and cut at 1,024 bytes.
  */
-void kube_event(struct kube_events *ev, const struct kube_event_target *t, bool warning, const char *reason, const char *fmt, ...)
-	_printf_(5, 6);
+void kube_event(struct kube_events *ev, const struct kube_event_target *t, bool warning,
+	const char *reason, const char *fmt, ...) _printf_(5, 6);
 /* What is queued or running; for a graceful end. */
 unsigned kube_events_pending(const struct kube_events *ev);
 

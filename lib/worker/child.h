@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* child.h: the worker's own side: frames on descriptor 3 beside the descriptors it serves, with poll(2) and lib/base alone */
+/* child.h: the worker's own side: frames on descriptor 3 beside the descriptors it serves, with
+ * poll(2) and lib/base alone */
 #ifndef BERTH_WORKER_CHILD_H
 #define BERTH_WORKER_CHILD_H
 
@@ -22,7 +23,8 @@ void worker_child_done(struct worker_child *c);
 /* Blocks until the init frame is there: its body in *ret (inside c->in until worker_child_next). */
 int worker_child_wait_init(struct worker_child *c, const char **ret_body, size_t *ret_size);
 /* Queues a reply; worker_child_flush() or poll sends it. */
-int worker_child_reply(struct worker_child *c, uint32_t id, uint32_t kind, int result, const void *body, size_t size);
+int worker_child_reply(struct worker_child *c, uint32_t id, uint32_t kind, int result,
+	const void *body, size_t size);
 /* What to poll for. */
 short worker_child_events(const struct worker_child *c);
 /* After poll: moves bytes. -ECONNRESET when the parent has gone: exit. */

@@ -14,15 +14,15 @@
 
 /* On the wire in host order: both ends are one machine and one build. */
 struct frame_header {
-	uint32_t size; /* of the body */
-	uint32_t id;   /* of the request; the reply carries the same */
-	uint32_t kind; /* the owner's own enumeration */
+	uint32_t size;  /* of the body */
+	uint32_t id;    /* of the request; the reply carries the same */
+	uint32_t kind;  /* the owner's own enumeration */
 	int32_t result; /* replies: 0 or -errno; requests: 0 */
 };
 
 int frame_append(struct buf *out, const struct frame_header *h, const void *body);
-/* 1 with *ret_h and *ret_body (inside in) for a whole frame, 0 for not yet, -EPROTO for a size above the limit.
- * The caller consumes sizeof(header) + size. */
+/* 1 with *ret_h and *ret_body (inside in) for a whole frame, 0 for not yet, -EPROTO for a size
+ * above the limit. The caller consumes sizeof(header) + size. */
 int frame_peek(const struct buf *in, struct frame_header *ret_h, const char **ret_body);
 
 /* Bodies: values in a fixed order. Strings as u32 length + bytes (NULL: UINT32_MAX). The reader is
@@ -37,7 +37,8 @@ struct unpack {
 	bool bad;
 };
 uint64_t unpack_u64(struct unpack *u);
-/* Terminated text inside the body (a NUL is packed after the bytes; bytes with a NUL inside are refused). */
+/* Terminated text inside the body (a NUL is packed after the bytes; bytes with a NUL inside are
+ * refused). */
 const char *unpack_str(struct unpack *u);
 const void *unpack_bytes(struct unpack *u, size_t *ret_n);
 /* Nothing was bad and nothing is left. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pool.h: the parent's side of worker processes: one process and one queue for each key, so that a stuck one stalls only its key */
+/* pool.h: the parent's side of worker processes: one process and one queue for each key, so that a
+ * stuck one stalls only its key */
 #ifndef BERTH_WORKER_POOL_H
 #define BERTH_WORKER_POOL_H
 
@@ -12,21 +13,22 @@
 
 /*
  * A worker is `program --worker` (argv as given) with a stream socket as descriptor 3, stdin and
- * stdout /dev/null. The first frame it gets is the key's init body (kind 0, id 0); it answers it with
- * result 0 when ready, or with an error and text; then it ends. Until then requests wait.
+ * stdout /dev/null. The first frame it gets is the key's init body (kind 0, id 0); it answers it
+ * with result 0 when ready, or with an error and text; then it ends. Until then requests wait.
  *
  *   none --call--> starting --ready--> ready --idle 60 s--> none
  *                     |  fail            | died, deadline passed (SIGKILL)
  *                     v                  v
- *                  backoff <-------------+      (waiting requests stay queued until their own deadline)
+ *                  backoff <-------------+      (waiting requests stay queued until their own
+ * deadline)
  */
 struct worker_options {
-	const char *program;	 /* path; execve'd, no PATH search */
+	const char *program;     /* path; execve'd, no PATH search */
 	const char *const *argv; /* NULL-terminated */
-	size_t window;		 /* requests in flight to one worker */
-	size_t queue_max;	 /* requests waiting for one key; beyond: -ENOBUFS */
-	uint64_t idle_ns;	 /* a worker without work ends after this */
-	uint64_t start_ns;	 /* deadline from fork to ready */
+	size_t window;           /* requests in flight to one worker */
+	size_t queue_max;        /* requests waiting for one key; beyond: -ENOBUFS */
+	uint64_t idle_ns;        /* a worker without work ends after this */
+	uint64_t start_ns;       /* deadline from fork to ready */
 	uint64_t backoff_min_ns; /* between failed starts, doubled up to max */
 	uint64_t backoff_max_ns;
 };
@@ -38,7 +40,8 @@ struct worker_pool *worker_pool_free(struct worker_pool *p);
 DEFINE_CLEANUP(struct worker_pool *, worker_pool_free)
 
 struct worker_reply {
-	int r; /* the worker's result, or -ETIMEDOUT (own deadline), -ECONNRESET (worker died with the request in flight), -EHOSTUNREACH and the like where a start failed */
+	int r; /* the worker's result, or -ETIMEDOUT (own deadline), -ECONNRESET (worker died with
+		  the request in flight), -EHOSTUNREACH and the like where a start failed */
 	const void *body; /* NULL without a reply; valid during the callback */
 	size_t size;
 	const char *text; /* why there is no reply, else NULL */
@@ -54,25 +57,31 @@ struct worker_request {
 	uint32_t kind;
 	const void *body;
 	size_t size;
-	uint64_t deadline_ns; /* from now, queueing included. Passing it in flight kills the worker. */
+	uint64_t deadline_ns; /* from now, queueing included. Passing it in flight kills the worker.
+			       */
 };
 
 /*
  * Queues a request (everything is copied). After 0 exactly one callback, never before the return.
- * A call in flight whose worker dies ends with -ECONNRESET: its outcome is unknown. Waiting calls are kept for the next worker.
+ * A call in flight whose worker dies ends with -ECONNRESET: its outcome is unknown. Waiting calls
+ * are kept for the next worker.
  */
-int worker_call(struct worker_pool *p, const struct worker_request *q, worker_fn fn, void *userdata, struct worker_call **ret);
+int worker_call(struct worker_pool *p, const struct worker_request *q, worker_fn fn, void *userdata,
+	struct worker_call **ret);
 /* No callback any more; a request in flight still runs in the worker. */
 void worker_call_cancel(struct worker_call *c);
 
 struct worker_stats {
-	size_t workers;	 /* processes */
-	size_t waiting;	 /* queued */
+	size_t workers; /* processes */
+	size_t waiting; /* queued */
 	size_t inflight;
 	uint64_t started, killed, failed; /* since the pool was made */
 };
 void worker_pool_stats(const struct worker_pool *p, struct worker_stats *ret);
-/* Calls fn for each key with its state as a word (starting, ready, backoff), for status and metrics. */
-void worker_pool_each(const struct worker_pool *p, void (*fn)(const char *key, const char *state, size_t waiting, void *userdata), void *userdata);
+/* Calls fn for each key with its state as a word (starting, ready, backoff), for status and
+ * metrics. */
+void worker_pool_each(const struct worker_pool *p,
+	void (*fn)(const char *key, const char *state, size_t waiting, void *userdata),
+	void *userdata);
 
 #endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* nfs.h: the NFS backend, parent side: operations become requests to one berth-nfs process for each
+ * server */
+#ifndef BERTH_NFS_NFS_H
+#define BERTH_NFS_NFS_H
+
+#include "event/loop.h"
+#include "volume/backend.h"
+#include "worker/pool.h"
+
+struct nfs_options {
+	const char *worker_program; /* path of berth-nfs; NULL: beside our own executable, else
+				       PREFIX/libexec/berth */
+	uint64_t operation_ns;      /* deadline of one operation, queueing apart; 0 = 10 s */
+	uint64_t queue_ns;          /* how long an operation may wait for a dead server; 0 = 30 s */
+	unsigned window;  /* requests in flight on one connection; 0 = 32 (libraries.md 4) */
+	uint64_t idle_ns; /* 0 = 60 s */
+};
+
+int nfs_backend_new(
+	struct volume_backend **ret, struct loop *l, const struct nfs_options *o, struct err *e);
+/* Kills the workers; no callback any more. */
+struct volume_backend *nfs_backend_free(struct volume_backend *b);
+void nfs_backend_stats(const struct volume_backend *b, struct worker_stats *ret);
+void nfs_backend_each(const struct volume_backend *b,
+	void (*fn)(const char *server, const char *state, size_t waiting, void *userdata),
+	void *userdata);
+
+#endif
