@@ -19,7 +19,7 @@ PKGS_lib/volume := jansson
 PKGS_nfs := libnfs jansson libsystemd
 PKGS_provisioner := jansson libsystemd
 ALL_PKGS := libcurl jansson yaml-0.1 libsystemd libmicrohttpd libcap libseccomp libnfs
-WORKER_PKGS := libnfs libcap libseccomp
+WORKER_PKGS := libnfs jansson libcap libseccomp
 
 # pkg-config is asked once per make run and only when something is compiled.
 pkg_cflags = $(if $(1),$(shell pkg-config --cflags $(1)))
@@ -113,7 +113,7 @@ $(O)/bin/berth-provisioner: $(O)/provisioner/main.o $(ARCHIVES)
 	@$(link) $(call pkg_libs,$(ALL_PKGS)) $(LDLIBS)
 
 # The worker parses a server's bytes: libc, libnfs and the sandbox, no TLS library.
-$(O)/bin/berth-nfs: $(O)/nfs/worker_main.o $(call archive,nfs) $(call archive,lib/volume) $(call archive,lib/worker) $(call archive,lib/sandbox) $(call archive,lib/base)
+$(O)/bin/berth-nfs: $(O)/nfs/worker_main.o $(call archive,nfs) $(call archive,lib/volume) $(call archive,lib/worker) $(call archive,lib/sandbox) $(call archive,lib/data) $(call archive,lib/base)
 	@$(link) $(call pkg_libs,$(WORKER_PKGS)) $(LDLIBS)
 
 $(O)/bin/devapi: $(patsubst %.c,$(O)/%.o,$(DEVAPI_SOURCES)) $(ARCHIVES)

@@ -8,7 +8,8 @@
 
 #include "base/cleanup.h"
 
-/* min doubles up to max; jitter_percent adds 0 to that share of the delay (client-go: 100). All in ns. */
+/* min doubles up to max; jitter_percent adds 0 to that share of the delay (client-go: 100). All in
+ * ns. */
 struct backoff {
 	uint64_t min;
 	uint64_t max;

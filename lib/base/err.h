@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* err.h: an error as a code and a bounded text that people will read in an event, a log line or a terminal */
+/* err.h: an error as a code and a bounded text that people will read in an event, a log line or a
+ * terminal */
 #ifndef BERTH_BASE_ERR_H
 #define BERTH_BASE_ERR_H
 
@@ -29,7 +30,8 @@ int err_set(struct err *e, int code, const char *fmt, ...) _printf_(3, 4);
 /* Like err_set(), and appends ": " and strerror(code), the system's own reason. */
 int err_sys(struct err *e, int code, const char *fmt, ...) _printf_(3, 4);
 
-/* Puts "<fmt>: " before the text that e has already; returns -e->code (-EIO if e is NULL or clear). */
+/* Puts "<fmt>: " before the text that e has already; returns -e->code (-EIO if e is NULL or clear).
+ */
 int err_prefix(struct err *e, const char *fmt, ...) _printf_(2, 3);
 
 /* Copies src to dst (either may be NULL); returns -src->code. */
@@ -43,11 +45,13 @@ static inline void err_clear(struct err *e)
 	}
 }
 
-/* Classes of errno values (the sign is ignored). They decide about retries, never a list at the call site. */
-bool errno_is_transient(int r);	 /* EAGAIN, EINTR, EBUSY, ETIMEDOUT, ...: trying again may help soon */
+/* Classes of errno values (the sign is ignored). They decide about retries, never a list at the
+ * call site. */
+bool errno_is_transient(
+	int r); /* EAGAIN, EINTR, EBUSY, ETIMEDOUT, ...: trying again may help soon */
 bool errno_is_disconnect(int r); /* the peer is gone or cannot be reached */
-bool errno_is_resource(int r);	 /* memory, descriptors, processes */
+bool errno_is_resource(int r);   /* memory, descriptors, processes */
 bool errno_is_disk_space(int r); /* ENOSPC, EDQUOT */
-bool errno_is_privilege(int r);	 /* EPERM, EACCES */
+bool errno_is_privilege(int r);  /* EPERM, EACCES */
 
 #endif

@@ -21,7 +21,8 @@ int fd_write_all(int fd, const void *data, size_t size);
 /* Reads exactly size bytes; -ECONNRESET at an early end. */
 int fd_read_exact(int fd, void *data, size_t size);
 
-/* Appends the whole file to b, which bounds it: -EFBIG where the file is longer than b allows. e names the path. */
+/* Appends the whole file to b, which bounds it: -EFBIG where the file is longer than b allows. e
+ * names the path. */
 int file_read(const char *path, struct buf *b, struct err *e);
 /* Writes to a temporary name beside path, fsyncs, renames, fsyncs the directory. */
 int file_write_atomic(const char *path, const void *data, size_t size, mode_t mode, struct err *e);

@@ -46,11 +46,11 @@ static inline void list_remove(struct list *item)
 }
 
 #define LIST_ENTRY(p, type, member) CONTAINER_OF(p, type, member)
-#define LIST_FIRST(head, type, member)                                                             \
+#define LIST_FIRST(head, type, member) \
 	(list_empty(head) ? NULL : LIST_ENTRY((head)->next, type, member))
 /* The current member may be removed (and freed) while walking. */
-#define LIST_FOREACH(head, it)                                                                     \
-	for (struct list *it = (head)->next, *_next_##it; it != (head) && (_next_##it = it->next, 1);       \
-		it = _next_##it)
+#define LIST_FOREACH(head, it)                            \
+	for (struct list *it = (head)->next, *_next_##it; \
+		it != (head) && (_next_##it = it->next, 1); it = _next_##it)
 
 #endif

@@ -6,7 +6,13 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG, _LOG_LEVEL_MAX };
+enum log_level {
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARNING,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG,
+	_LOG_LEVEL_MAX
+};
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON, LOG_FORMAT_JOURNAL, _LOG_FORMAT_MAX };
 
 /* A name and value beside the message, such as {"claim", "default/www-web-0"}. */
@@ -30,8 +36,8 @@ int log_level_parse(const char *text, enum log_level *ret);
 int log_format_parse(const char *text, enum log_format *ret);
 
 /*
- * Control bytes are escaped, a line is cut at 2 KiB. fields may be NULL and end with a {NULL} entry.
- * Returns -EIO, so that an error can be logged and returned in one expression.
+ * Control bytes are escaped, a line is cut at 2 KiB. fields may be NULL and end with a {NULL}
+ * entry. Returns -EIO, so that an error can be logged and returned in one expression.
  */
 int log_write(enum log_level level, const struct log_field *fields, const char *fmt, ...)
 	_printf_(3, 4);

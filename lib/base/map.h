@@ -18,8 +18,8 @@ struct map_key {
 typedef struct map_key (*map_key_fn)(const void *value);
 
 /*
- * Open addressing, 12 bytes a slot; the hash is keyed with a secret per process (keys come from tenants).
- * Values are borrowed. All zero but key_of is a valid empty map (MAP_NULL).
+ * Open addressing, 12 bytes a slot; the hash is keyed with a secret per process (keys come from
+ * tenants). Values are borrowed. All zero but key_of is a valid empty map (MAP_NULL).
  */
 struct map {
 	map_key_fn key_of;
@@ -37,7 +37,8 @@ void *map_get(const struct map *m, const void *key, size_t size);
 void *map_gets(const struct map *m, const char *key); /* key without its NUL */
 /* -EEXIST where a value with that key is in already, -ENOMEM. */
 int map_add(struct map *m, void *value) _must_check_;
-/* Adds or takes the place of the value with that key, which is returned in *ret_old (NULL if none). */
+/* Adds or takes the place of the value with that key, which is returned in *ret_old (NULL if none).
+ */
 int map_replace(struct map *m, void *value, void **ret_old) _must_check_;
 /* The removed value, NULL where there was none. */
 void *map_remove(struct map *m, const void *key, size_t size);
@@ -45,7 +46,8 @@ void *map_removes(struct map *m, const char *key);
 
 /* Walks in no order; removing the current value is allowed while walking, adding is not. */
 void *map_next(const struct map *m, size_t *cursor);
-#define MAP_FOREACH(m, var) for (size_t _cur_##var = 0; ((var) = map_next((m), &_cur_##var)) != NULL;)
+#define MAP_FOREACH(m, var) \
+	for (size_t _cur_##var = 0; ((var) = map_next((m), &_cur_##var)) != NULL;)
 
 /* Keyed hash of bytes (SipHash-1-3), for others that need one. */
 uint64_t map_hash(const void *data, size_t size);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* parse.h: text from people and peers to numbers, strictly: no leading space, no rest, no overflow */
+/* parse.h: text from people and peers to numbers, strictly: no leading space, no rest, no overflow
+ */
 #ifndef BERTH_BASE_PARSE_H
 #define BERTH_BASE_PARSE_H
 
@@ -13,13 +14,15 @@
 int parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret) _must_check_;
 int parse_i64(const char *s, int64_t min, int64_t max, int64_t *ret) _must_check_;
 
-/* Go's strconv.ParseBool, which StorageClass parameters of the peers use: 1 t T TRUE true True 0 f F FALSE false False. */
+/* Go's strconv.ParseBool, which StorageClass parameters of the peers use: 1 t T TRUE true True 0 f
+ * F FALSE false False. */
 int parse_bool(const char *s, bool *ret) _must_check_;
 
 /* Octal mode, "0770" or "770", at most 07777. */
 int parse_mode(const char *s, mode_t *ret) _must_check_;
 
-/* Go's duration: "90s", "1h30m", "250ms", "0"; units ns us ms s m h, also d. Nanoseconds, never negative. */
+/* Go's duration: "90s", "1h30m", "250ms", "0"; units ns us ms s m h, also d. Nanoseconds, never
+ * negative. */
 int parse_duration(const char *s, uint64_t *ret_ns) _must_check_;
 
 /*
@@ -29,7 +32,8 @@ int parse_duration(const char *s, uint64_t *ret_ns) _must_check_;
  */
 int parse_quantity(const char *s, int64_t *ret_bytes) _must_check_;
 
-/* Canonical BinarySI: the largest power of 1024 that divides exactly, else plain digits. dst holds at least 24 bytes. */
+/* Canonical BinarySI: the largest power of 1024 that divides exactly, else plain digits. dst holds
+ * at least 24 bytes. */
 char *format_quantity(int64_t bytes, char dst[static 24]);
 
 #endif

@@ -9,13 +9,14 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 
-#define PATH_COMPONENT_MAX 255	 /* NAME_MAX of every file system and NFS server we meet */
-#define PATH_RELATIVE_MAX 1024	 /* a claim's path beneath an export or pool */
-#define PATH_COMPONENTS_MAX 16	 /* depth of a pathPattern's result */
+#define PATH_COMPONENT_MAX 255 /* NAME_MAX of every file system and NFS server we meet */
+#define PATH_RELATIVE_MAX 1024 /* a claim's path beneath an export or pool */
+#define PATH_COMPONENTS_MAX 16 /* depth of a pathPattern's result */
 
 /*
  * Whether one name may be a directory of ours: 1 to 255 bytes, valid UTF-8, no '/', '\\', NUL or
- * control byte, not "." or "..", no leading '-'. -EINVAL with the reason, refused and never cleaned.
+ * control byte, not "." or "..", no leading '-'. -EINVAL with the reason, refused and never
+ * cleaned.
  */
 int path_component_check(const char *name, size_t len, struct err *e);
 
@@ -26,12 +27,14 @@ int path_component_check(const char *name, size_t len, struct err *e);
 int path_relative_check(const char *path, struct err *e);
 
 /*
- * Opens path beneath the directory rootfd with openat2(2), RESOLVE_BENEATH | NO_SYMLINKS | NO_XDEV |
- * NO_MAGICLINKS, retried on EAGAIN. Returns a descriptor or -errno (-EXDEV at a mount point, -ELOOP at a symlink).
+ * Opens path beneath the directory rootfd with openat2(2), RESOLVE_BENEATH | NO_SYMLINKS | NO_XDEV
+ * | NO_MAGICLINKS, retried on EAGAIN. Returns a descriptor or -errno (-EXDEV at a mount point,
+ * -ELOOP at a symlink).
  */
 int pathat_open(int rootfd, const char *path, int flags, mode_t mode);
 
-/* Makes the directories of path that are missing, each below a descriptor of its parent; returns a descriptor of the last. */
+/* Makes the directories of path that are missing, each below a descriptor of its parent; returns a
+ * descriptor of the last. */
 int pathat_mkdirs(int rootfd, const char *path, mode_t mode);
 
 #endif

@@ -15,7 +15,8 @@ struct sm_edge {
 	uint8_t from;
 	uint8_t event;
 	uint8_t to;
-	/* Runs after the state was changed; may be NULL. Its result is sm_fire()'s. May fire again. */
+	/* Runs after the state was changed; may be NULL. Its result is sm_fire()'s. May fire again.
+	 */
 	int (*action)(void *obj);
 };
 
@@ -27,10 +28,12 @@ struct sm_table {
 	size_t n_edges;
 };
 
-/* Follows the edge for event; -EPROTO (state untouched, logged at debug) where the table has none. */
+/* Follows the edge for event; -EPROTO (state untouched, logged at debug) where the table has none.
+ */
 int sm_fire(const struct sm_table *t, uint8_t *state, uint8_t event, void *obj);
 
-/* Graphviz text of the table on stdout, for docs; used by tests to check that every state can be reached. */
+/* Graphviz text of the table appended to out, for docs; used by tests to check that every state can be
+ * reached. */
 struct buf;
 int sm_dot(const struct sm_table *t, struct buf *out);
 

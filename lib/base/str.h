@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* str.h: small helpers for terminated strings, and an interning pool for those that repeat thousands of times */
+/* str.h: small helpers for terminated strings, and an interning pool for those that repeat
+ * thousands of times */
 #ifndef BERTH_BASE_STR_H
 #define BERTH_BASE_STR_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -52,7 +54,20 @@ int str_format(char *dst, size_t size, const char *fmt, ...) _printf_(3, 4) _mus
 /* Replaces *p by a copy of s (s may be NULL or part of *p). -ENOMEM leaves *p alone. */
 int str_replace(char **p, const char *s);
 
-/* Rewrites control bytes, ESC and invalid UTF-8 as \xNN into dst; always terminated, cut at size. Returns dst. */
+/*
+ * Decodes one character from at most n bytes (4 for terminated text): its length in bytes, 0 where
+ * there is no valid UTF-8 (overlong, surrogate, above U+10FFFF, cut) or n is 0.
+ */
+size_t str_utf8_next(const char *s, size_t n, uint32_t *ret_rune);
+
+/* A control character of either set, C0 and DEL or C1, which terminals obey. */
+static inline bool rune_is_control(uint32_t rune)
+{
+	return rune < 0x20 || (rune >= 0x7f && rune < 0xa0);
+}
+
+/* Rewrites control bytes, ESC and invalid UTF-8 as \xNN into dst; always terminated, cut at size.
+ * Returns dst. */
 char *str_escape(char *dst, size_t size, const char *src);
 
 /*
@@ -61,7 +76,8 @@ char *str_escape(char *dst, size_t size, const char *src);
  */
 struct strpool;
 int strpool_new(struct strpool **ret);
-struct strpool *strpool_free(struct strpool *p); /* every string must have been dropped; returns NULL */
+struct strpool *strpool_free(
+	struct strpool *p); /* every string must have been dropped; returns NULL */
 /* NULL for s == NULL; *ret stays valid until as many strpool_drop() calls. */
 int strpool_get(struct strpool *p, const char *s, const char **ret);
 void strpool_drop(struct strpool *p, const char *s);
