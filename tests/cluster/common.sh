@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+# common.sh: what up, down, status and exec share: where a cluster keeps its state and which namespace is its own
+# shellcheck shell=sh disable=SC2034
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+address=10.99.0.1
+server=https://$address:6443
+daemons='etcd kube-apiserver kube-controller-manager kube-scheduler'
+
+say() {
+	echo "tests/cluster/$(basename "$0"): $*" >&2
+}
+
+# The name follows from the folder, so that what an earlier run or a crash left behind is found again.
+use_folder() { # folder
+	mkdir -p "$1"
+	dir=$(cd "$1" && pwd -P)
+	hash=$(echo "$dir" | sha256sum)
+	netns=berthc-$(expr "$hash" : '\(.\{12\}\)')
+}
+
+in_netns() {
+	nsenter --net="/run/netns/$netns" "$@"
+}
+
+has_netns() {
+	[ -e "/run/netns/$netns" ]
+}
+
+is_in_netns() { # process
+	has_netns && [ "$(stat -Lc %i "/proc/$1/ns/net" 2>/dev/null)" = "$(stat -c %i "/run/netns/$netns")" ]
+}
+
+# True while the daemon that `up` started still runs; its pid may since belong to a stranger.
+is_running() { # name
+	pid=$(cat "$dir/pids/$1" 2>/dev/null) && is_in_netns "$pid"
+}
+
+# Whatever runs in the namespace was started by `up` or through `exec`: nothing else can be in it.
+end_processes() {
+	tries=0
+	# shellcheck disable=SC2086 # a list of pids
+	while pids=$(ip netns pids "$netns") && [ -n "$pids" ]; do
+		tries=$((tries + 1))
+		[ $tries -le 50 ] || { say "still there after SIGKILL:" $pids; return 1; }
+		kill -KILL $pids 2>/dev/null || :
+		sleep 0.1
+	done
+}
+
+# The state is worth nothing once the cluster is down, the logs are: they stay.
+take_down() {
+	if has_netns; then
+		end_processes
+		ip netns delete "$netns"
+	fi
+	[ -f "$dir/netns" ] || return 0
+	rm -rf "$dir/etcd" "$dir/pids" "$dir/certs" "$dir/run" "$dir/kubernetes"
+	rm -f "$dir/kubeconfig" "$dir/provisioner.kubeconfig" "$dir/netns"
+}
