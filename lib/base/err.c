@@ -13,7 +13,7 @@ static void err_cut(struct err *e, int needed)
 		memcpy(e->text + ERR_TEXT_MAX - 4, "...", 4);
 }
 
-static void err_vset(struct err *e, int code, const char *fmt, va_list ap)
+static _printf_(3, 0) void err_vset(struct err *e, int code, const char *fmt, va_list ap)
 {
 	e->code = abs(code);
 	err_cut(e, vsnprintf(e->text, sizeof(e->text), fmt, ap));
@@ -44,7 +44,7 @@ int err_sys(struct err *e, int code, const char *fmt, ...)
 	va_end(ap);
 	len = strlen(e->text);
 	err_cut(e, (int)len + snprintf(e->text + len, sizeof(e->text) - len, ": %s",
-			   strerror_r(abs(code), reason, sizeof(reason))));
+				      strerror_r(abs(code), reason, sizeof(reason))));
 	return -abs(code);
 }
 
@@ -85,11 +85,11 @@ static bool one_of(int r, const int *codes, size_t n)
 	return false;
 }
 
-#define ERRNO_CLASS(name, ...)                                                                     \
-	bool errno_is_##name(int r)                                                                \
-	{                                                                                          \
-		static const int codes[] = {__VA_ARGS__};                                          \
-		return one_of(r, codes, ELEMENTSOF(codes));                                        \
+#define ERRNO_CLASS(name, ...)                              \
+	bool errno_is_##name(int r)                         \
+	{                                                   \
+		static const int codes[] = {__VA_ARGS__};   \
+		return one_of(r, codes, ELEMENTSOF(codes)); \
 	}
 
 ERRNO_CLASS(transient, EAGAIN, EINTR, EBUSY, ETIMEDOUT, ENETUNREACH, EHOSTUNREACH, ECONNREFUSED,

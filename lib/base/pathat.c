@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pathat.c: names and paths that stay beneath a root */
+#include "base/pathat.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/str.h"
+
+/* Where the control files of an export or pool lie; no claim's directory may be in it. */
+#define CONTROL_DIRECTORY ".berth"
+/* openat2(2) gives EAGAIN when a rename raced with "..": soon over, unless somebody makes it last.
+ */
+#define OPEN_TRIES 128
+/* A name is shown up to this many bytes of its escaped form. */
+#define SHOWN_MAX 80
+
+static int refuse(struct err *e, const char *name, size_t len, const char *reason)
+{
+	char raw[SHOWN_MAX], shown[SHOWN_MAX];
+
+	if (len >= sizeof(raw))
+		len = sizeof(raw) - 1;
+	memcpy(raw, name, len);
+	raw[len] = '\0';
+	return err_set(e, EINVAL, "name \"%s\" %s", str_escape(shown, sizeof(shown), raw), reason);
+}
+
+int path_component_check(const char *name, size_t len, struct err *e)
+{
+	uint32_t rune = 0;
+	size_t n;
+
+	if (len == 0)
+		return err_set(e, EINVAL, "name is empty");
+	if (len > PATH_COMPONENT_MAX)
+		return err_set(
+			e, EINVAL, "name of %zu bytes is longer than %d", len, PATH_COMPONENT_MAX);
+	if (name[0] == '-')
+		return refuse(e, name, len, "begins with \"-\"");
+	if (name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.')))
+		return refuse(e, name, len, "is a directory's own or its parent's");
+	for (size_t i = 0; i < len; i += n) {
+		n = str_utf8_next(name + i, len - i, &rune);
+		if (n == 0)
+			return refuse(e, name, len, "is not valid UTF-8");
+		if (rune == '/' || rune == '\\')
+			return refuse(e, name, len, "has a slash or backslash in it");
+		if (rune_is_control(rune))
+			return refuse(e, name, len, "has a control character in it");
+	}
+	return 0;
+}
+
+int path_relative_check(const char *path, struct err *e)
+{
+	size_t depth = 0, len = strlen(path), n;
+	int r;
+
+	if (len == 0)
+		return err_set(e, EINVAL, "path is empty");
+	if (len > PATH_RELATIVE_MAX)
+		return err_set(
+			e, EINVAL, "path of %zu bytes is longer than %d", len, PATH_RELATIVE_MAX);
+	if (path[0] == '/')
+		return err_set(e, EINVAL, "path is absolute");
+	for (const char *p = path;; p += n + 1) {
+		n = strcspn(p, "/");
+		r = path_component_check(p, n, e);
+		if (r < 0)
+			return r;
+		if (depth == 0 && n == strlen(CONTROL_DIRECTORY) &&
+			memcmp(p, CONTROL_DIRECTORY, n) == 0)
+			return refuse(e, p, n, "is the control directory");
+		if (++depth > PATH_COMPONENTS_MAX)
+			return err_set(e, EINVAL, "path has more than %d names in it",
+				PATH_COMPONENTS_MAX);
+		if (p[n] == '\0')
+			return 0;
+	}
+}
+
+int pathat_open(int rootfd, const char *path, int flags, mode_t mode)
+{
+	bool creates = (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
+	struct open_how how = {
+		.flags = (unsigned)(flags | O_CLOEXEC),
+		.mode = creates ? mode : 0,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV |
+			   RESOLVE_NO_MAGICLINKS,
+	};
+
+	for (int i = 0; i < OPEN_TRIES; i++) {
+		long fd = syscall(SYS_openat2, rootfd, path, &how, sizeof(how));
+
+		if (fd >= 0)
+			return (int)fd;
+		if (errno != EAGAIN && errno != EINTR)
+			return -errno;
+	}
+	return -EAGAIN;
+}
+
+/* Makes or finds one directory below parentfd; a descriptor of it. */
+static int enter_directory(int parentfd, const char *name, mode_t mode)
+{
+	if (mkdirat(parentfd, name, mode) < 0 && errno != EEXIST)
+		return -errno;
+	return pathat_open(parentfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+}
+
+int pathat_mkdirs(int rootfd, const char *path, mode_t mode)
+{
+	_cleanup_close_ int held = -1;
+	size_t n, depth = 0;
+
+	for (const char *p = path;; p += n + 1) {
+		char name[PATH_COMPONENT_MAX + 1];
+		int fd;
+
+		n = strcspn(p, "/");
+		if (path_component_check(p, n, NULL) < 0 || ++depth > PATH_COMPONENTS_MAX)
+			return -EINVAL;
+		memcpy(name, p, n);
+		name[n] = '\0';
+		fd = enter_directory(held < 0 ? rootfd : held, name, mode);
+		cleanup_closep(&held);
+		if (fd < 0)
+			return fd;
+		held = fd;
+		if (p[n] == '\0')
+			return TAKE_FD(held);
+	}
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sm.c: looking up and following the edges of a state machine */
+#include "base/sm.h"
+
+#include <errno.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+
+static const struct sm_edge *edge_find(const struct sm_table *t, uint8_t from, uint8_t event)
+{
+	for (size_t i = 0; i < t->n_edges; i++)
+		if (t->edges[i].from == from && t->edges[i].event == event)
+			return &t->edges[i];
+	return NULL;
+}
+
+int sm_fire(const struct sm_table *t, uint8_t *state, uint8_t event, void *obj)
+{
+	const struct sm_edge *edge = edge_find(t, *state, event);
+
+	if (!edge)
+		edge = edge_find(t, SM_ANY, event);
+	if (!edge) {
+		log_debug("%s: no edge for %s in state %s", t->name, t->events[event],
+			t->states[*state]);
+		return -EPROTO;
+	}
+	*state = edge->to;
+	return edge->action ? edge->action(obj) : 0;
+}
+
+int sm_dot(const struct sm_table *t, struct buf *out)
+{
+	int r = buf_printf(out, "digraph \"%s\" {\n", t->name);
+
+	for (size_t i = 0; i < t->n_edges && r >= 0; i++) {
+		const struct sm_edge *edge = &t->edges[i];
+
+		r = buf_printf(out, "\t\"%s\" -> \"%s\" [label=\"%s\"];\n",
+			edge->from == SM_ANY ? "*" : t->states[edge->from], t->states[edge->to],
+			t->events[edge->event]);
+	}
+	return r < 0 ? r : buf_puts(out, "}\n");
+}
