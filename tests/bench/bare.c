@@ -36,10 +36,10 @@ struct bench {
 	struct curl_slist *json, *merge;
 	char run[9];
 	const char *class;
+	const char *driver;
 	long claims, next, done, errors, writes;
 	int last; /* the step after which a claim is done */
 	int writers;
-	bool verbose;
 };
 
 /* One claim on its way. */
@@ -76,7 +76,7 @@ static void pick(const struct writer *w, const char *key, char *dst, size_t size
 	str_copy_cut(dst, size < strcspn(p, "\"") + 1 ? size : strcspn(p, "\"") + 1, p);
 }
 
-/* $u uid, $c claim, $k class, $r the claim's resourceVersion, $p the PV's. */
+/* $u uid, $c claim, $k class, $d driver, $r the claim's resourceVersion, $p the PV's. */
 static const struct {
 	const char *path;
 	const char *body;
@@ -105,13 +105,13 @@ static const struct {
 	[PV_POST] = {"/api/v1/persistentvolumes",
 		"{'apiVersion':'v1','kind':'PersistentVolume','metadata':{'name':'pvc-$u','labels':"
 		"{"
-		"'bench':'bare'},'annotations':{'pv.kubernetes.io/provisioned-by':'bare.berth.dev',"
+		"'bench':'bare'},'annotations':{'pv.kubernetes.io/provisioned-by':'$d',"
 		"'berth.dev/token':'0123456789abcdef0123456789abcdef'}},'spec':{'capacity':{"
 		"'storage':'1Gi'},'accessModes':['ReadWriteMany'],'persistentVolumeReclaimPolicy':"
 		"'Retain','storageClassName':'$k','volumeMode':'Filesystem','claimRef':{'"
 		"apiVersion':"
 		"'v1','kind':'PersistentVolumeClaim','namespace':'default','name':'$c','uid':'$u'},"
-		"'csi':{'driver':'bare.berth.dev','volumeHandle':'pvc-$u','volumeAttributes':{"
+		"'csi':{'driver':'$d','volumeHandle':'pvc-$u','volumeAttributes':{"
 		"'server':'127.0.0.1','export':'/export','directory':'default-$c-pvc-$u'}}}}",
 		false},
 	[PV_STATUS] = {"/api/v1/persistentvolumes/pvc-$u/status",
@@ -120,8 +120,8 @@ static const struct {
 		"{'metadata':{'uid':'$u','annotations':{'pv.kubernetes.io/bind-completed':'yes',"
 		"'pv.kubernetes.io/bound-by-controller':'yes','volume.kubernetes.io/"
 		"storage-provisioner':"
-		"'bare.berth.dev','volume.beta.kubernetes.io/"
-		"storage-provisioner':'bare.berth.dev'}},"
+		"'$d','volume.beta.kubernetes.io/"
+		"storage-provisioner':'$d'}},"
 		"'spec':{'volumeName':'pvc-$u'}}",
 		true},
 	[CLAIM_STATUS] = {"/api/v1/namespaces/default/persistentvolumeclaims/$c/status",
@@ -266,7 +266,8 @@ static void bench_run(struct bench *b, struct writer *writers)
 
 static int usage(FILE *to)
 {
-	fputs("usage: bare --kubeconfig FILE [--claims N] [--writers N] [--class NAME] [--assist]\n"
+	fputs("usage: bare --kubeconfig FILE [--claims N] [--writers N] [--class NAME] [--driver "
+	      "NAME] [--assist]\n"
 	      "Writes for each claim what Berth writes (claim, BerthVolume, its status, PV; "
 	      "--assist: the\n"
 	      "binding too) and prints one line of JSON with claims and writes a second.\n",
@@ -278,7 +279,8 @@ static int parse(struct bench *b, int argc, char **argv, struct err *e)
 {
 	static const struct option options[] = {{"kubeconfig", 1, NULL, 'k'},
 		{"claims", 1, NULL, 'n'}, {"writers", 1, NULL, 'w'}, {"class", 1, NULL, 'c'},
-		{"assist", 0, NULL, 'a'}, {"help", 0, NULL, 'h'}, {NULL, 0, NULL, 0}};
+		{"driver", 1, NULL, 'd'}, {"assist", 0, NULL, 'a'}, {"help", 0, NULL, 'h'},
+		{NULL, 0, NULL, 0}};
 	const char *kubeconfig = NULL;
 	int o;
 
@@ -295,6 +297,9 @@ static int parse(struct bench *b, int argc, char **argv, struct err *e)
 			break;
 		case 'c':
 			b->class = optarg;
+			break;
+		case 'd':
+			b->driver = optarg;
 			break;
 		case 'a':
 			b->last = CLAIM_STATUS;
@@ -321,7 +326,11 @@ static void report(const struct bench *b, uint64_t ns)
 
 int main(int argc, char **argv)
 {
-	struct bench b = {.claims = 1000, .writers = 64, .class = "bare", .last = PV_POST};
+	struct bench b = {.claims = 1000,
+		.writers = 64,
+		.class = "bare",
+		.driver = "bare.berth.dev",
+		.last = PV_POST};
 	struct writer *writers;
 	struct err e = ERR_NULL;
 	uint64_t start;
