@@ -177,6 +177,9 @@ run-test: all $(UNIT_TESTS) $(FAULT_TOOLS) $(BENCH_TOOLS)
 	@O=$(O) tools/test-all
 check-fuzz: $(FUZZERS)
 	@tools/run-fuzz 60 $(FUZZERS)
+#: make test-libnfs5 build with Debian 13's compiler and libraries
+test-libnfs5:
+	@tools/run-tests --timeout 900 tests/libnfs5
 test-real-api: all $(BENCH_TOOLS)
 	@O=$(O) tests/cluster/test-real-api
 demo:
