@@ -60,4 +60,15 @@ struct volume_request {
 	enum volume_reclaim reclaim;
 };
 
+/* The mode a directory is made with: the class's; without one 0770 where it names an owner or
+ * group, else 0777 (binding.md 5). */
+mode_t volume_request_mode(const struct volume_request *q);
+
+/*
+ * Whether the directory lies at the top and carries the volume's own name, so that no other
+ * volume's directory can be the same, above it or beneath it unless that one was checked. Where it
+ * does not (a pathPattern), the other records must be asked.
+ */
+bool volume_request_owns_path(const struct volume_request *q);
+
 #endif
