@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* class.h: StorageClass as the cache keeps it; Node, CSINode, BerthVolume and BerthNode beside it
- */
+/* class.h: StorageClass as the cache keeps it; Node, CSINode, Lease and our own kinds beside it */
 #ifndef BERTH_KUBE_CLASS_H
 #define BERTH_KUBE_CLASS_H
 
@@ -28,6 +27,13 @@ struct csinode {
 	bool nfs, hostpath; /* our drivers are registered there */
 };
 
+/* Renewals change only o.rv: when it changed last is for who watches to remember, on his clock. */
+struct leaseobj {
+	struct object o;
+	const char *holder; /* "" for none; interned */
+	int64_t duration;   /* seconds, 0 if not told */
+};
+
 enum bvol_phase {
 	BVOL_NONE,
 	BVOL_PENDING,
@@ -38,7 +44,7 @@ enum bvol_phase {
 };
 struct bvol {
 	struct object o;
-	char token[33];
+	struct object_token token;
 	bool reclaim_wanted; /* spec.desired == Reclaimed */
 	bool finalizer;      /* berth.dev/reclaim */
 	uint8_t phase;       /* enum bvol_phase */
@@ -47,7 +53,7 @@ struct bvol {
 
 struct bnode {
 	struct object o;
-	const char *lease; /* name of the agent's Lease */
+	const char *lease; /* name of the agent's Lease: status.lease, else the object's own name */
 };
 
 static inline const struct class *class_of(const struct object *o)
@@ -61,6 +67,19 @@ static inline const struct bvol *bvol_of(const struct object *o)
 static inline const struct node *node_of(const struct object *o)
 {
 	return (const struct node *)o;
+}
+
+static inline const struct csinode *csinode_of(const struct object *o)
+{
+	return (const struct csinode *)o;
+}
+static inline const struct leaseobj *leaseobj_of(const struct object *o)
+{
+	return (const struct leaseobj *)o;
+}
+static inline const struct bnode *bnode_of(const struct object *o)
+{
+	return (const struct bnode *)o;
 }
 
 #endif

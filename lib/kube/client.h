@@ -45,6 +45,8 @@ struct kube_options {
 	double burst;             /* 0 = 4,000 */
 	unsigned max_in_flight;   /* 0 = 128; more wait in order */
 	unsigned max_connections; /* HTTP/1.1 servers only; 0 = 32 */
+	bool http1;               /* never HTTP/2: a connection of its own for each request */
+	uint64_t second_ns;       /* what a second of back-off lasts, for tests; 0 = 1 s */
 };
 int kube_client_new(struct kube_client **ret, struct loop *l, const struct kube_config *c,
 	const struct kube_options *o, struct err *e);

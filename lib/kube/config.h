@@ -30,6 +30,7 @@ struct kube_config {
 	struct kube_blob cert, key;
 	char *username, *password;
 	char *proxy_url;
+	bool in_cluster; /* no proxy of the environment is asked */
 };
 
 /* kubeconfig: path, or NULL: in-cluster (KUBERNETES_SERVICE_HOST) else $KUBECONFIG else

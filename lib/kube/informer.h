@@ -38,7 +38,10 @@ size_t informer_size(const struct informer *i);
 const struct object *informer_next(const struct informer *i, size_t *cursor);
 /*
  * Puts the object that a write of ours just returned into the cache, so that our next decision does
- * not miss it; ignored if the cache has seen a newer event for it. json is borrowed.
+ * not miss it; json is borrowed. To be called from that write's kube_fn, not later. Ignored where
+ * the watch has shown this state or a later one, the object's end included, and where a list ran
+ * since the request was sent: the cache never goes back. changed() is called before the return,
+ * and not again for the watch's own event of it.
  */
 void informer_observe(struct informer *i, const json_t *json);
 

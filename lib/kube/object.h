@@ -13,18 +13,32 @@
 
 /*
  * A cached object is one allocation that holds only the fields we use; its texts are packed behind
- * it, repeated ones are interned (reliability.md: at most ~400 bytes an object of 20,000 claims and
- * volumes). Objects are immutable: an update is a new object.
+ * it, repeated ones are interned (at most 250 bytes an object of 20,000 claims and volumes, the
+ * cache's table included). Objects are immutable: an update is a new object. Texts are never NULL.
  */
 struct object {
-	const char *namespace_; /* interned; "" for cluster-scoped kinds */
-	const char *name;
+	const char *namespace_; /* "" for cluster-scoped kinds */
+	const char *name;       /* at most 253 bytes */
+	const char *rv;         /* opaque; equality only */
 	struct uuid uid;
-	char *rv; /* opaque; equality only. Owned apart where it changes by bookmark-free updates */
 	bool deleting; /* metadata.deletionTimestamp is set */
+	uint8_t round; /* the informer's: the list that saw it last */
 };
 
-/* One per kind; the table of a kind is constant. */
+/* A volume's ownership token (binding.md 2) in 16 bytes; all zero where an object has none. */
+struct object_token {
+	uint8_t b[16];
+};
+/* -EINVAL unless text is 32 hex digits in lower case and not all zero. */
+int object_token_parse(const char *text, struct object_token *ret) _must_check_;
+/* The 32 digits, "" for none. */
+char *object_token_format(const struct object_token *t, char dst[static TOKEN_TEXT_MAX]);
+bool object_token_none(const struct object_token *t);
+
+/*
+ * One per kind; the table of a kind is constant. A copy with another list_path (one namespace, a
+ * selector behind '?') is a kind too; it must outlive its informer.
+ */
 struct kind {
 	const char *name;      /* "PersistentVolumeClaim" */
 	const char *api;       /* "v1" */

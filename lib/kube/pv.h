@@ -27,9 +27,9 @@ struct pv {
 	const char *claim_namespace; /* interned */
 	const char *claim_name;
 	struct uuid claim_uid;
-	char token[33];      /* annotation berth.dev/token */
-	const char *reclaim; /* annotation berth.dev/reclaim; interned */
-	int64_t capacity;
+	struct object_token token; /* annotation berth.dev/token */
+	const char *reclaim;       /* annotation berth.dev/reclaim; interned */
+	int64_t capacity;          /* bytes; 0 where it is no quantity */
 	uint8_t access_modes;
 	uint8_t phase;  /* enum pv_phase */
 	uint8_t policy; /* enum pv_policy */
