@@ -50,7 +50,8 @@ static int add_server(struct parameters *p, const char *s, size_t n, struct err 
 		n -= 2;
 	}
 	if (!server_is_text(s, n))
-		return err_set(e, EINVAL, "must be a name, an IPv4 or an IPv6 address, or a list of them");
+		return err_set(
+			e, EINVAL, "must be a name, an IPv4 or an IPv6 address, or a list of them");
 	if (p->n_servers == VOLUME_SERVERS_MAX)
 		return err_set(e, EINVAL, "names more than %d servers", VOLUME_SERVERS_MAX);
 	p->servers[p->n_servers] = strndup(s, n);
@@ -82,7 +83,8 @@ static int export_component(const char *s, size_t n, struct err *e)
 		if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
 			return err_set(e, EINVAL, "holds a control character");
 	if (n > PATH_COMPONENT_MAX)
-		return err_set(e, EINVAL, "has a component of more than %d bytes", PATH_COMPONENT_MAX);
+		return err_set(
+			e, EINVAL, "has a component of more than %d bytes", PATH_COMPONENT_MAX);
 	return 0;
 }
 
@@ -242,7 +244,8 @@ static int set_act_as(struct parse *s, const char *value, struct err *e)
 		return err_set(e, EINVAL, "must be uid:gid");
 	memcpy(uid, value, (size_t)(colon - value));
 	uid[colon - value] = '\0';
-	if (parse_id(uid, &s->p->act_uid, NULL) < 0 || parse_id(colon + 1, &s->p->act_gid, NULL) < 0)
+	if (parse_id(uid, &s->p->act_uid, NULL) < 0 ||
+		parse_id(colon + 1, &s->p->act_gid, NULL) < 0)
 		return err_set(e, EINVAL, "must be uid:gid, two numbers from 0 to %u", ID_MAX);
 	s->p->act_as_set = true;
 	return 0;
@@ -325,8 +328,7 @@ static int refuse_unknown(const json_t *json, struct err *e)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)json, key, value)
-	{
+	json_object_foreach ((json_t *)json, key, value) {
 		str_escape(shown, sizeof(shown), key);
 		if (str_after(key, "csi.storage.k8s.io/") && strstr(key, "secret"))
 			return err_set(e, EINVAL, "parameter %s: secrets are not used", shown);
@@ -373,8 +375,7 @@ static int parse_mount_options(struct parameters *p, const json_t *options, stru
 	size_t i;
 	json_t *item;
 
-	json_array_foreach(options, i, item)
-	{
+	json_array_foreach (options, i, item) {
 		const char *s = json_string_value(item);
 
 		while (s && *s) {
@@ -414,7 +415,7 @@ static int parse_all(struct parse *s, const json_t *json, const json_t *options,
 			continue;
 		r = table[i].set(s, value, e);
 		if (r < 0)
-			return err_prefix(e, "parameter %s", table[i].key);
+			(void)err_prefix(e, "parameter %s", table[i].key);
 	}
 	if (r >= 0)
 		r = check_whole(s, e);

@@ -79,7 +79,8 @@ static int variable_parse(const char *s, struct variable *ret, const char **ret_
 	ret->key[n] = '\0';
 	*ret_end = close + 1;
 	if (ret->has_fallback && memchr(ret->fallback, '/', ret->fallback_len))
-		return err_set(e, EINVAL, "pathPattern: the default of ${%s} holds a \"/\"", ret->key);
+		return err_set(
+			e, EINVAL, "pathPattern: the default of ${%s} holds a \"/\"", ret->key);
 	return variable_name(ret, e);
 }
 
@@ -121,7 +122,8 @@ struct path {
 static int path_put(struct path *p, const char *s, size_t n, struct err *e)
 {
 	if (n >= PATH_RELATIVE_MAX - p->len)
-		return err_set(e, ENAMETOOLONG, "pathPattern: the path would be longer than %d bytes",
+		return err_set(e, ENAMETOOLONG,
+			"pathPattern: the path would be longer than %d bytes",
 			PATH_RELATIVE_MAX - 1);
 	memcpy(p->dst + p->len, s, n);
 	p->len += n;
@@ -136,7 +138,8 @@ static int path_put_variable(
 
 	if (str_empty(value)) {
 		if (!v->has_fallback)
-			return err_set(e, EINVAL, "pathPattern: ${%s%s} is %s and has no default (:-)",
+			return err_set(e, EINVAL,
+				"pathPattern: ${%s%s} is %s and has no default (:-)",
 				variable_text(v), v->key, value ? "empty" : "not set");
 		return path_put(p, v->fallback, v->fallback_len, e);
 	}
@@ -194,8 +197,11 @@ int pattern_expand(const char *pattern, const struct pattern_source *s,
 		if (r < 0)
 			return r;
 	}
-	if (path_relative_check(text, e) < 0)
-		return err_prefix(e, "pathPattern gives an unusable path");
+	r = path_relative_check(text, e);
+	if (r < 0) {
+		(void)err_prefix(e, "pathPattern gives an unusable path");
+		return r;
+	}
 	memcpy(dst, text, p.len + 1);
 	return 0;
 }

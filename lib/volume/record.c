@@ -127,9 +127,9 @@ static int fill(struct record *r, const struct raw *w, struct err *e)
 		.capacity = w->capacity,
 		.uid = w->owner,
 		.gid = w->group,
-		.flags = (w->uid_given ? VOLUME_UID_SET : 0U) | (w->gid_given ? VOLUME_GID_SET : 0U) |
-			(w->mode ? VOLUME_MODE_SET : 0U) | (w->adopt ? VOLUME_ADOPT : 0U) |
-			(w->shared ? VOLUME_SHARED : 0U),
+		.flags = (w->uid_given ? VOLUME_UID_SET : 0U) |
+			 (w->gid_given ? VOLUME_GID_SET : 0U) | (w->mode ? VOLUME_MODE_SET : 0U) |
+			 (w->adopt ? VOLUME_ADOPT : 0U) | (w->shared ? VOLUME_SHARED : 0U),
 	};
 	r->stored = w->stored;
 	r->previous_uid = w->previous_uid;
@@ -322,8 +322,8 @@ int identity_decode(struct identity *ret, const char *text, size_t size, struct 
 int identity_encode(const struct identity *id, struct buf *out, struct err *e)
 {
 	char created[CLOCK_TEXT_MAX];
-	int r = buf_printf(out, "{\"version\":%d,\"id\":\"%s\",\"created\":\"%s\"}\n", RECORD_VERSION,
-		id->id, clock_format(id->created, created));
+	int r = buf_printf(out, "{\"version\":%d,\"id\":\"%s\",\"created\":\"%s\"}\n",
+		RECORD_VERSION, id->id, clock_format(id->created, created));
 
 	return r < 0 ? err_sys(e, r, "cannot write the identity") : 0;
 }

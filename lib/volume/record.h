@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* record.h: volumes/<pv>.json, what the storage says about one volume, and identity.json, which says
- * which export or pool it is */
+/* record.h: volumes/<pv>.json, what the storage says about one volume, and identity.json, which
+ * says which export or pool it is */
 #ifndef BERTH_VOLUME_RECORD_H
 #define BERTH_VOLUME_RECORD_H
 

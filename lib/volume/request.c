@@ -46,5 +46,5 @@ mode_t volume_request_mode(const struct volume_request *q)
 bool volume_request_owns_path(const struct volume_request *q)
 {
 	return strlen(q->pv) >= OWN_NAME_MIN && strstr(q->directory, q->pv) != NULL &&
-		!strchr(q->directory, '/');
+	       !strchr(q->directory, '/');
 }
