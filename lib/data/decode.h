@@ -11,7 +11,7 @@
 #include "base/err.h"
 
 enum decode_type {
-	DECODE_STRING,   /* const char *, borrowed from the tree */
+	DECODE_STRING,   /* const char *, borrowed from the tree; a NUL inside is refused */
 	DECODE_BOOL,     /* bool */
 	DECODE_I64,      /* int64_t */
 	DECODE_UNSIGNED, /* unsigned */
@@ -57,8 +57,19 @@ struct decode_table {
 /*
  * -EBADMSG for a wrong type or a missing key, -ERANGE for a number out of bounds; the text names
  * the key's path ("spec.capacity.storage: …"). On failure *target may be partly filled.
+ * A custom function's text gets the path before it.
  */
 int decode(const struct decode_table *t, const json_t *object, void *target, struct err *e);
+
+/* Where decode_at() failed: the object and, in it, the key (NULL: the object itself, or a key that
+ * it lacks). */
+struct decode_place {
+	const json_t *object;
+	const char *key;
+};
+/* decode() that also says where it failed; *ret_place is written only on failure. */
+int decode_at(const struct decode_table *t, const json_t *object, void *target,
+	struct decode_place *ret_place, struct err *e);
 
 /* The text of object.a.b…, NULL where any of it is missing or of another type. Keys end with NULL.
  */
@@ -69,21 +80,21 @@ const json_t *json_at(const json_t *object, ...) __attribute__((sentinel));
  * cannot limit it. */
 #define DATA_JSON_MAX (16U << 20)
 #define DATA_JSON_DEPTH 64
+/* "{},{}," costs 3 bytes of text and some 250 of memory a value: what an object of 1.5 MiB can hold
+ * at most, and still a bounded tree. */
+#define DATA_JSON_VALUES (1U << 19)
 
 /*
  * Parses with JSON_ALLOW_NUL, after a check of size and depth on the bytes; where it fails because
- * of a \u0000 in a key, once more with those rewritten to \ufffd (contracts.md 5.7). -E2BIG,
- * -EBADMSG with line and column.
+ * of a \u0000 in a key, once more with those rewritten to \ufffd (contracts.md 5.7). The document
+ * is an object or an array. -E2BIG beyond a limit, -EBADMSG with line and column, -ENOMEM.
  */
 int data_json_load(const char *text, size_t size, json_t **ret, struct err *e);
 
 /* Compact text; the caller frees. -ENOMEM. */
 int data_json_dump(const json_t *json, char **ret, size_t *ret_size);
 
-static inline void json_decrefp(json_t **j)
-{
-	json_decref(*j);
-}
+/* json_decrefp() is jansson's own. */
 #define _cleanup_json_ _cleanup_(json_decrefp)
 
 #endif
