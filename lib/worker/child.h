@@ -16,20 +16,23 @@ struct worker_child {
 	int fd;
 	struct buf in;
 	struct buf out;
+	size_t taken; /* of in, given out by worker_child_next() */
 };
 
 int worker_child_init(struct worker_child *c, int fd);
 void worker_child_done(struct worker_child *c);
 /* Blocks until the init frame is there: its body in *ret (inside c->in until worker_child_next). */
 int worker_child_wait_init(struct worker_child *c, const char **ret_body, size_t *ret_size);
-/* Queues a reply; worker_child_flush() or poll sends it. */
+/* Queues a reply; worker_child_flush() or poll sends it. -EMSGSIZE above FRAME_BODY_MAX; waits for
+ * the parent where it has not taken megabytes of replies. */
 int worker_child_reply(struct worker_child *c, uint32_t id, uint32_t kind, int result,
 	const void *body, size_t size);
 /* What to poll for. */
 short worker_child_events(const struct worker_child *c);
 /* After poll: moves bytes. -ECONNRESET when the parent has gone: exit. */
 int worker_child_io(struct worker_child *c, short revents);
-/* 1 and the next request (body valid until the next call), 0 for none, -EPROTO. */
+/* 1 and the next request (body valid until the next call of this or of worker_child_io()), 0 for
+ * none, -EPROTO. */
 int worker_child_next(struct worker_child *c, struct frame_header *ret_h, const char **ret_body);
 /* Sends all that is queued, blocking; for the last word before an exit. */
 int worker_child_flush(struct worker_child *c);

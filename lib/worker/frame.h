@@ -20,13 +20,15 @@ struct frame_header {
 	int32_t result; /* replies: 0 or -errno; requests: 0 */
 };
 
-int frame_append(struct buf *out, const struct frame_header *h, const void *body);
+/* Header and h->size bytes of body, or nothing: -EMSGSIZE above FRAME_BODY_MAX, -ENOBUFS, -ENOMEM.
+ */
+int frame_append(struct buf *out, const struct frame_header *h, const void *body) _must_check_;
 /* 1 with *ret_h and *ret_body (inside in) for a whole frame, 0 for not yet, -EPROTO for a size
  * above the limit. The caller consumes sizeof(header) + size. */
 int frame_peek(const struct buf *in, struct frame_header *ret_h, const char **ret_body);
 
 /* Bodies: values in a fixed order. Strings as u32 length + bytes (NULL: UINT32_MAX). The reader is
- * sticky: after the first fault every get gives 0 or NULL and pack_ok() is false. */
+ * sticky: after the first fault every get gives 0 or NULL and unpack_done() is false. */
 int pack_u64(struct buf *b, uint64_t v) _must_check_;
 int pack_str(struct buf *b, const char *s) _must_check_;
 int pack_bytes(struct buf *b, const void *p, size_t n) _must_check_;
