@@ -37,6 +37,15 @@ is_running() { # name
 	pid=$(cat "$dir/pids/$1" 2>/dev/null) && is_in_netns "$pid"
 }
 
+# A background child of a shell inside the namespace: it is in it from its first moment.
+launch() { # name, command
+	name=$1
+	shift
+	# shellcheck disable=SC2016 # the inner shell expands these
+	in_netns sh -c 'file=$1; shift; setsid "$@" & echo $! >"$file"' sh "$dir/pids/$name" "$@" \
+		</dev/null >>"$dir/log/$name.log" 2>&1 9>&-
+}
+
 # Whatever runs in the namespace was started by `up` or through `exec`: nothing else can be in it.
 end_processes() {
 	tries=0
