@@ -58,10 +58,28 @@ int path_component_check(const char *name, size_t len, struct err *e)
 	return 0;
 }
 
+/* The components of a path one by one; what the first one must not be is up to the caller. */
+static int components_check(const char *path, struct err *e)
+{
+	size_t depth = 0, n;
+	int r;
+
+	for (const char *p = path;; p += n + 1) {
+		n = strcspn(p, "/");
+		r = path_component_check(p, n, e);
+		if (r < 0)
+			return r;
+		if (++depth > PATH_COMPONENTS_MAX)
+			return err_set(e, EINVAL, "path has more than %d names in it",
+				PATH_COMPONENTS_MAX);
+		if (p[n] == '\0')
+			return 0;
+	}
+}
+
 int path_relative_check(const char *path, struct err *e)
 {
-	size_t depth = 0, len = strlen(path), n;
-	int r;
+	size_t len = strlen(path), first = strcspn(path, "/");
 
 	if (len == 0)
 		return err_set(e, EINVAL, "path is empty");
@@ -70,20 +88,9 @@ int path_relative_check(const char *path, struct err *e)
 			e, EINVAL, "path of %zu bytes is longer than %d", len, PATH_RELATIVE_MAX);
 	if (path[0] == '/')
 		return err_set(e, EINVAL, "path is absolute");
-	for (const char *p = path;; p += n + 1) {
-		n = strcspn(p, "/");
-		r = path_component_check(p, n, e);
-		if (r < 0)
-			return r;
-		if (depth == 0 && n == strlen(CONTROL_DIRECTORY) &&
-			memcmp(p, CONTROL_DIRECTORY, n) == 0)
-			return refuse(e, p, n, "is the control directory");
-		if (++depth > PATH_COMPONENTS_MAX)
-			return err_set(e, EINVAL, "path has more than %d names in it",
-				PATH_COMPONENTS_MAX);
-		if (p[n] == '\0')
-			return 0;
-	}
+	if (first == strlen(CONTROL_DIRECTORY) && memcmp(path, CONTROL_DIRECTORY, first) == 0)
+		return refuse(e, path, first, "is the control directory");
+	return components_check(path, e);
 }
 
 int pathat_open(int rootfd, const char *path, int flags, mode_t mode)
@@ -112,21 +119,22 @@ static int enter_directory(int parentfd, const char *name, mode_t mode)
 {
 	if (mkdirat(parentfd, name, mode) < 0 && errno != EEXIST)
 		return -errno;
-	return pathat_open(parentfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	return pathat_open(parentfd, name, O_RDONLY | O_DIRECTORY, 0);
 }
 
 int pathat_mkdirs(int rootfd, const char *path, mode_t mode)
 {
 	_cleanup_close_ int held = -1;
-	size_t n, depth = 0;
+	size_t n;
 
+	/* All of it before the first directory is made. */
+	if (components_check(path, NULL) < 0)
+		return -EINVAL;
 	for (const char *p = path;; p += n + 1) {
 		char name[PATH_COMPONENT_MAX + 1];
 		int fd;
 
 		n = strcspn(p, "/");
-		if (path_component_check(p, n, NULL) < 0 || ++depth > PATH_COMPONENTS_MAX)
-			return -EINVAL;
 		memcpy(name, p, n);
 		name[n] = '\0';
 		fd = enter_directory(held < 0 ? rootfd : held, name, mode);

@@ -33,8 +33,11 @@ int path_relative_check(const char *path, struct err *e);
  */
 int pathat_open(int rootfd, const char *path, int flags, mode_t mode);
 
-/* Makes the directories of path that are missing, each below a descriptor of its parent; returns a
- * descriptor of the last. */
+/*
+ * Makes the directories of path that are missing, each below a descriptor of its parent, with mode
+ * but for the umask; returns a descriptor of the last. -EINVAL, before anything is made, where a
+ * component is none (path_component_check); what was made stays where a later one fails.
+ */
 int pathat_mkdirs(int rootfd, const char *path, mode_t mode);
 
 #endif
