@@ -29,8 +29,11 @@ WARN := -Wall -Wextra -Wformat=2 -Wconversion -Wno-sign-conversion -Wshadow -Wca
 	-Wstrict-prototypes -Wmissing-prototypes -Wimplicit-fallthrough -Wpointer-arith -Wundef \
 	-Wwrite-strings -Wvla -Werror=format-security -Werror=implicit -Werror=incompatible-pointer-types \
 	-Werror=int-conversion
-HARDEN := -O2 -fstack-protector-strong -fstack-clash-protection -ftrivial-auto-var-init=zero \
+HARDEN := -O2 -fstack-protector-strong -fstack-clash-protection \
 	-fno-delete-null-pointer-checks -fno-strict-overflow -fno-strict-aliasing -fPIE
+# clang before 16 (Debian 12 has 14) refuses this one.
+HARDEN += $(shell $(CC) -ftrivial-auto-var-init=zero -x c -fsyntax-only /dev/null 2>/dev/null && \
+	echo -ftrivial-auto-var-init=zero)
 HARDEN_LD := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--as-needed
 MACHINE := $(shell uname -m)
 ifeq ($(MACHINE),x86_64)
