@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -224,6 +225,27 @@ static void writing_fails_with_the_path_and_leaves_nothing(void **state)
 	assert_files(1);
 }
 
+static void a_full_disk_leaves_the_old_file(void **state)
+{
+	struct rlimit before, small;
+	struct err e = ERR_NULL;
+	int r;
+
+	(void)state;
+	assert_int_equal(file_write_atomic("file", "old", 3, 0600, NULL), 0);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small = (struct rlimit){4, before.rlim_max};
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	r = file_write_atomic("file", "longer", 6, 0600, &e);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	signal(SIGXFSZ, SIG_DFL);
+	assert_int_equal(r, -EFBIG);
+	assert_string_equal(e.text, "cannot write file: File too large");
+	assert_content("file", "old");
+	assert_files(1);
+}
+
 static void reading_is_bounded(void **state)
 {
 	_cleanup_buf_ struct buf b = BUF_NULL(10);
@@ -302,6 +324,7 @@ int main(void)
 		cmocka_unit_test(write_then_read),
 		cmocka_unit_test(writing_replaces_a_symlink_and_not_what_it_names),
 		cmocka_unit_test(writing_fails_with_the_path_and_leaves_nothing),
+		cmocka_unit_test(a_full_disk_leaves_the_old_file),
 		cmocka_unit_test(reading_is_bounded),
 		cmocka_unit_test(reading_more_than_a_chunk),
 		cmocka_unit_test(reading_fails_with_the_path),
