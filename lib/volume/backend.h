@@ -56,7 +56,8 @@ struct volume_result {
 	unsigned flags;        /* enum volume_result_flag */
 	const char *text;      /* words about flags for a Warning event, or "" */
 	const char *identity;  /* the export's id, "" if not learned */
-	const char *directory; /* archive: the new name; create: where it lies */
+	const char *directory; /* create: where it lies; archive: the new name; trash, recycle: the
+				  name below trash/, "" where nothing was there */
 	uid_t uid;             /* create: what the server really made */
 	gid_t gid;
 	mode_t mode;

@@ -11,6 +11,9 @@
 #include "base/str.h"
 #include "data/decode.h"
 
+/* A century of seconds; in nanoseconds it still fits. */
+#define TRASH_TTL_MAX (100LL * 366 * 24 * 3600)
+
 static const char *const state_texts[] = {
 	[RECORD_CREATING] = "Creating",
 	[RECORD_READY] = "Ready",
@@ -56,7 +59,7 @@ struct raw {
 	int64_t version;
 	const char *driver, *pv, *token, *class, *directory, *reclaim, *state;
 	const char *namespace_, *name, *uid, *previous_uid, *stored, *changed, *mode;
-	int64_t capacity;
+	int64_t capacity, trash_ttl;
 	bool uid_given, gid_given, published, adopt, shared;
 	unsigned owner, group;
 };
@@ -85,6 +88,7 @@ static const struct decode_field record_fields[] = {
 	{"adopt", DECODE_BOOL, offsetof(struct raw, adopt), 0, NULL, NULL},
 	{"shared", DECODE_BOOL, offsetof(struct raw, shared), 0, NULL, NULL},
 	{"reclaim", DECODE_STRING, offsetof(struct raw, reclaim), DECODE_REQUIRED, NULL, NULL},
+	{"trashTTL", DECODE_I64, offsetof(struct raw, trash_ttl), 0, NULL, NULL},
 	{"state", DECODE_STRING, offsetof(struct raw, state), DECODE_REQUIRED, NULL, NULL},
 	{"published", DECODE_BOOL, offsetof(struct raw, published), 0, NULL, NULL},
 	{"stored", DECODE_STRING, offsetof(struct raw, stored), 0, NULL, NULL},
@@ -110,6 +114,8 @@ static int check_names(const struct raw *w, struct err *e)
 		return bad(e, "directory", "not a path beneath the root");
 	if (*w->stored && path_relative_check(w->stored, NULL) < 0)
 		return bad(e, "stored", "not a path beneath the root");
+	if (w->trash_ttl < 0 || w->trash_ttl > TRASH_TTL_MAX)
+		return bad(e, "trashTTL", "not a number of seconds");
 	return 0;
 }
 
@@ -125,6 +131,7 @@ static int fill(struct record *r, const struct raw *w, struct err *e)
 		.class = w->class,
 		.directory = w->directory,
 		.capacity = w->capacity,
+		.trash_ttl_ns = SECONDS((uint64_t)w->trash_ttl),
 		.uid = w->owner,
 		.gid = w->group,
 		.flags = (w->uid_given ? VOLUME_UID_SET : 0U) |
@@ -273,6 +280,10 @@ int record_encode(const struct record *rec, struct buf *out, struct err *e)
 	put(o, "capacity", json_integer(q->capacity), &r);
 	put_owner(o, q, &r);
 	put_text(o, "reclaim", volume_reclaim_text(q->reclaim), &r);
+	if (q->trash_ttl_ns > 0)
+		put(o, "trashTTL", json_integer((json_int_t)(q->trash_ttl_ns / NSEC_PER_SEC)), &r);
+	else
+		json_object_del(o, "trashTTL");
 	put_text(o, "state", record_state_text(rec->state), &r);
 	put(o, "published", json_boolean(rec->published), &r);
 	put_text(o, "stored", rec->stored, &r);

@@ -58,6 +58,7 @@ struct volume_request {
 	mode_t mode;
 	unsigned flags; /* enum volume_flag */
 	enum volume_reclaim reclaim;
+	uint64_t trash_ttl_ns; /* how long the trash keeps it; whole seconds in the record */
 };
 
 /* The mode a directory is made with: the class's; without one 0770 where it names an owner or
