@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* config.c: the configuration's defaults, its table of keys and the checks across keys */
+#include "provisioner/config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/parse.h"
+#include "base/str.h"
+#include "data/yaml.h"
+
+/* Enough for what one process can use; a typing error must not eat all memory. */
+#define LIMIT_MAX 65536U
+#define WINDOW_MAX 1024U
+
+static const char *const removals[] = {
+	[ORPHANS_KEEP] = "never", [ORPHANS_EMPTY] = "empty", [ORPHANS_ALL] = "all"};
+
+static int take_binding(const json_t *value, void *target, struct err *e)
+{
+	const char *s = json_string_value(value);
+
+	if (!s || (!streq(s, "assist") && !streq(s, "controller")))
+		return err_set(e, EINVAL, "must be controller or assist");
+	*(bool *)target = streq(s, "assist");
+	return 0;
+}
+
+static int take_level(const json_t *value, void *target, struct err *e)
+{
+	const char *s = json_string_value(value);
+
+	if (!s || log_level_parse(s, target) < 0)
+		return err_set(e, EINVAL, "must be error, warning, info or debug");
+	return 0;
+}
+
+static int take_format(const json_t *value, void *target, struct err *e)
+{
+	const char *s = json_string_value(value);
+
+	if (s && streq(s, "auto"))
+		return 0;
+	if (!s || log_format_parse(s, target) < 0)
+		return err_set(e, EINVAL, "must be auto, text, json or journal");
+	return 0;
+}
+
+static int take_removal(const json_t *value, void *target, struct err *e)
+{
+	const char *s = json_string_value(value);
+
+	for (size_t i = 0; s && i < ELEMENTSOF(removals); i++) {
+		if (streq(s, removals[i])) {
+			*(enum orphan_removal *)target = (enum orphan_removal)i;
+			return 0;
+		}
+	}
+	return err_set(e, EINVAL, "must be never, empty or all");
+}
+
+/* "host:port", ":port", "[v6]:port" or "" for no server at all. */
+static int take_listen(const json_t *value, void *target, struct err *e)
+{
+	struct config *c = target;
+	const char *s = json_string_value(value);
+	const char *colon = s ? strrchr(s, ':') : NULL;
+	size_t n;
+	uint64_t port;
+
+	if (s && !*s) {
+		c->listen = false;
+		return 0;
+	}
+	if (!colon || parse_u64(colon + 1, 0, UINT16_MAX, &port) < 0)
+		return err_set(e, EINVAL, "must be address:port, :port or \"\"");
+	n = (size_t)(colon - s);
+	if (n >= 2 && s[0] == '[' && s[n - 1] == ']') {
+		s++;
+		n -= 2;
+	} else if (memchr(s, ':', n)) {
+		return err_set(e, EINVAL, "an IPv6 address stands in brackets: [::1]:9808");
+	}
+	if (n >= sizeof(c->listen_address))
+		return err_set(e, EINVAL, "the address is too long");
+	memcpy(c->listen_address, s, n);
+	c->listen_address[n] = '\0';
+	c->listen_port = (uint16_t)port;
+	c->listen = true;
+	return 0;
+}
+
+static int take_aliases(const json_t *value, void *target, struct err *e)
+{
+	struct config *c = target;
+	size_t i;
+	json_t *item;
+
+	if (!json_is_array(value))
+		return err_set(e, EINVAL, "must be a list of names");
+	if (json_array_size(value) > CONFIG_ALIASES_MAX)
+		return err_set(e, ERANGE, "has more than %d entries", CONFIG_ALIASES_MAX);
+	json_array_foreach(value, i, item)
+	{
+		if (str_empty(json_string_value(item)))
+			return err_set(e, EINVAL, "entry %zu must be a name", i + 1);
+		c->aliases[i] = json_string_value(item);
+	}
+	c->n_aliases = json_array_size(value);
+	return 0;
+}
+
+/* The string is cut in two where it lies: json_t's text belongs to the document that we own. */
+static int split_place(struct config_place *p, char *text, struct err *e)
+{
+	char *slash = strstr(text, ":/");
+
+	if (!*text || *text == '/' || *text == ':')
+		return err_set(e, EINVAL, "\"%s\" must be server or server:/export", text);
+	p->server = text;
+	p->export_ = NULL;
+	if (slash) {
+		*slash = '\0';
+		p->export_ = slash + 1;
+	}
+	if (text[0] == '[' && str_ends_with(text, "]")) {
+		text[strlen(text) - 1] = '\0';
+		p->server = text + 1;
+	}
+	return 0;
+}
+
+static int take_allow(const json_t *value, void *target, struct err *e)
+{
+	struct config *c = target;
+	size_t i, n = json_array_size(value);
+	json_t *item;
+
+	if (!json_is_array(value))
+		return err_set(e, EINVAL, "must be a list of server:/export");
+	if (n > CONFIG_ALLOW_MAX)
+		return err_set(e, ERANGE, "has more than %d entries", CONFIG_ALLOW_MAX);
+	c->nfs.allow = calloc(n + 1, sizeof(*c->nfs.allow));
+	if (!c->nfs.allow)
+		return err_set(e, ENOMEM, "out of memory");
+	json_array_foreach(value, i, item)
+	{
+		int r;
+
+		if (!json_is_string(item))
+			return err_set(e, EINVAL, "entry %zu must be server:/export", i + 1);
+		r = split_place(&c->nfs.allow[i], (char *)json_string_value(item), e);
+		if (r < 0)
+			return r;
+	}
+	c->nfs.n_allow = n;
+	return 0;
+}
+
+#define AT(member) offsetof(struct config, member)
+#define KEY(name, decode_as, member) {.key = (name), .type = (decode_as), .offset = AT(member)}
+#define TAKE(name, at, function) \
+	{.key = (name), .type = DECODE_CUSTOM, .offset = (at), .custom = (function)}
+#define PART(name, table) {.key = (name), .type = DECODE_OBJECT, .sub = &(table)}
+
+static const struct decode_field log_fields[] = {
+	TAKE("level", AT(log.level), take_level),
+	TAKE("format", AT(log.format), take_format),
+};
+static const struct decode_field kube_fields[] = {
+	KEY("qps", DECODE_DOUBLE, kube.qps),
+	KEY("burst", DECODE_DOUBLE, kube.burst),
+	KEY("inFlight", DECODE_UNSIGNED, kube.in_flight),
+};
+static const struct decode_field lease_fields[] = {
+	KEY("enabled", DECODE_BOOL, lease.enabled),
+	KEY("namespace", DECODE_STRING, lease.namespace_),
+	KEY("name", DECODE_STRING, lease.name),
+	KEY("leaseDuration", DECODE_DURATION, lease.duration),
+	KEY("renewDeadline", DECODE_DURATION, lease.renew_deadline),
+	KEY("retryPeriod", DECODE_DURATION, lease.retry),
+};
+static const struct decode_field nfs_fields[] = {
+	KEY("worker", DECODE_STRING, nfs.worker),
+	KEY("operationTimeout", DECODE_DURATION, nfs.operation_timeout),
+	KEY("queueTimeout", DECODE_DURATION, nfs.queue_timeout),
+	KEY("idle", DECODE_DURATION, nfs.idle),
+	KEY("window", DECODE_UNSIGNED, nfs.window),
+	TAKE("allow", 0, take_allow),
+};
+static const struct decode_field orphan_fields[] = {
+	KEY("interval", DECODE_DURATION, orphans.interval),
+	KEY("grace", DECODE_DURATION, orphans.grace),
+	TAKE("remove", AT(orphans.remove), take_removal),
+};
+static const struct decode_field retry_fields[] = {
+	KEY("min", DECODE_DURATION, retry.min),
+	KEY("max", DECODE_DURATION, retry.max),
+};
+static const struct decode_field limit_fields[] = {
+	KEY("claims", DECODE_UNSIGNED, limits.claims),
+	KEY("perServer", DECODE_UNSIGNED, limits.per_server),
+	KEY("reclaims", DECODE_UNSIGNED, limits.reclaims),
+};
+
+static const struct decode_table log_table = DECODE_TABLE(log_fields, true);
+static const struct decode_table kube_table = DECODE_TABLE(kube_fields, true);
+static const struct decode_table lease_table = DECODE_TABLE(lease_fields, true);
+static const struct decode_table nfs_table = DECODE_TABLE(nfs_fields, true);
+static const struct decode_table orphan_table = DECODE_TABLE(orphan_fields, true);
+static const struct decode_table retry_table = DECODE_TABLE(retry_fields, true);
+static const struct decode_table limit_table = DECODE_TABLE(limit_fields, true);
+
+static const struct decode_field config_fields[] = {
+	KEY("driver", DECODE_STRING, driver),
+	TAKE("aliases", 0, take_aliases),
+	TAKE("binding", AT(assist), take_binding),
+	TAKE("listen", 0, take_listen),
+	PART("log", log_table),
+	PART("kube", kube_table),
+	PART("leaderElection", lease_table),
+	PART("nfs", nfs_table),
+	KEY("trashTTL", DECODE_DURATION, trash_ttl),
+	PART("orphanScan", orphan_table),
+	PART("retry", retry_table),
+	PART("limits", limit_table),
+};
+static const struct decode_table config_table = DECODE_TABLE(config_fields, true);
+
+static void set_defaults(struct config *c)
+{
+	c->driver = "nfs.berth.dev";
+	c->listen = true;
+	c->listen_port = 9808;
+	c->log.level = LOG_LEVEL_INFO;
+	c->log.format = log_format_auto();
+	c->kube.qps = 2000;
+	c->kube.burst = 4000;
+	c->kube.in_flight = 128;
+	c->lease.enabled = true;
+	c->lease.name = "berth-provisioner";
+	c->lease.duration = SECONDS(15);
+	c->lease.renew_deadline = SECONDS(10);
+	c->lease.retry = SECONDS(2);
+	c->nfs.operation_timeout = SECONDS(10);
+	c->nfs.queue_timeout = SECONDS(30);
+	c->nfs.idle = SECONDS(60);
+	c->nfs.window = 32;
+	c->orphans.interval = SECONDS(3600);
+	c->orphans.grace = SECONDS(3600);
+	c->orphans.remove = ORPHANS_EMPTY;
+	c->retry.min = SECONDS(1);
+	c->retry.max = SECONDS(300);
+	c->limits.claims = 512;
+	c->limits.per_server = 64;
+	c->limits.reclaims = 128;
+}
+
+/* "file:line: key: reason" for what the table alone cannot see. */
+static int complain(const struct config *c, const char *name, const char *part, const char *key,
+	struct err *e)
+{
+	const json_t *value = NULL;
+
+	if (c->doc && part)
+		value = json_at(yaml_root(c->doc), part, key, NULL);
+	else if (c->doc)
+		value = json_at(yaml_root(c->doc), key, NULL);
+	return err_prefix(e, "%s:%u: %s%s%s", str_or(name, "defaults"),
+		value ? yaml_line(c->doc, value) : 1, str_or(part, ""), part ? "." : "", key);
+}
+
+static int check_lease(const struct config *c, const char *name, struct err *e)
+{
+	if (c->lease.renew_deadline >= c->lease.duration) {
+		err_set(e, EINVAL, "must be shorter than leaseDuration");
+		return complain(c, name, "leaderElection", "renewDeadline", e);
+	}
+	/* client-go's jitter factor, contracts.md 5.10 */
+	if (c->lease.retry == 0 || c->lease.retry + c->lease.retry / 5 >= c->lease.renew_deadline) {
+		err_set(e, EINVAL, "must be above 0, and 1.2 times it below renewDeadline");
+		return complain(c, name, "leaderElection", "retryPeriod", e);
+	}
+	if (str_empty(c->lease.name)) {
+		err_set(e, EINVAL, "must not be empty");
+		return complain(c, name, "leaderElection", "name", e);
+	}
+	return 0;
+}
+
+static int check_numbers(const struct config *c, const char *name, struct err *e)
+{
+	const struct {
+		const char *part, *key;
+		unsigned value, max;
+	} numbers[] = {
+		{"limits", "claims", c->limits.claims, LIMIT_MAX},
+		{"limits", "perServer", c->limits.per_server, LIMIT_MAX},
+		{"limits", "reclaims", c->limits.reclaims, LIMIT_MAX},
+		{"kube", "inFlight", c->kube.in_flight, LIMIT_MAX},
+		{"nfs", "window", c->nfs.window, WINDOW_MAX},
+	};
+
+	for (size_t i = 0; i < ELEMENTSOF(numbers); i++) {
+		if (numbers[i].value > 0 && numbers[i].value <= numbers[i].max)
+			continue;
+		err_set(e, ERANGE, "must be from 1 to %u", numbers[i].max);
+		return complain(c, name, numbers[i].part, numbers[i].key, e);
+	}
+	return 0;
+}
+
+static int check_rest(const struct config *c, const char *name, struct err *e)
+{
+	if (str_empty(c->driver) || strlen(c->driver) > 63) {
+		err_set(e, EINVAL, "must have 1 to 63 bytes");
+		return complain(c, name, NULL, "driver", e);
+	}
+	if (!(c->kube.qps > 0)) {
+		err_set(e, EINVAL, "must be above 0");
+		return complain(c, name, "kube", "qps", e);
+	}
+	if (!(c->kube.burst >= 1)) {
+		err_set(e, EINVAL, "must be at least 1");
+		return complain(c, name, "kube", "burst", e);
+	}
+	if (c->retry.min < MILLISECONDS(1) || c->retry.max < c->retry.min) {
+		err_set(e, EINVAL, "must be above 0, and not above retry.max");
+		return complain(c, name, "retry", "min", e);
+	}
+	if (c->nfs.operation_timeout < MILLISECONDS(1)) {
+		err_set(e, EINVAL, "must be above 0");
+		return complain(c, name, "nfs", "operationTimeout", e);
+	}
+	return 0;
+}
+
+static int check_whole(const struct config *c, const char *name, struct err *e)
+{
+	int r = check_lease(c, name, e);
+
+	if (r >= 0)
+		r = check_numbers(c, name, e);
+	if (r >= 0)
+		r = check_rest(c, name, e);
+	return r;
+}
+
+static int config_take(struct config **ret, const char *name, struct yaml_doc *doc, struct err *e)
+{
+	_cleanup_(config_freep) struct config *c = calloc(1, sizeof(*c));
+	int r;
+
+	if (!c) {
+		yaml_free(doc);
+		return err_set(e, ENOMEM, "out of memory");
+	}
+	c->doc = doc;
+	set_defaults(c);
+	/* An empty file is an empty document: all defaults. */
+	if (!doc || !yaml_root(doc) || json_is_null(yaml_root(doc)))
+		r = 0;
+	else
+		r = yaml_decode(doc, &config_table, c, e);
+	if (r >= 0)
+		r = check_whole(c, name, e);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(c);
+	return 0;
+}
+
+int config_parse(struct config **ret, const char *name, const char *text, size_t size, struct err *e)
+{
+	struct yaml_doc *doc = NULL;
+	int r = yaml_load(&doc, name, text, size, e);
+
+	return r < 0 ? r : config_take(ret, name, doc, e);
+}
+
+int config_load(struct config **ret, const char *path, struct err *e)
+{
+	struct yaml_doc *doc = NULL;
+	int r = path ? yaml_load_file(&doc, path, e) : 0;
+
+	return r < 0 ? r : config_take(ret, path, doc, e);
+}
+
+struct config *config_free(struct config *c)
+{
+	if (!c)
+		return NULL;
+	free(c->nfs.allow);
+	if (c->doc)
+		yaml_free(c->doc);
+	free(c);
+	return NULL;
+}
+
+bool config_is_ours(const struct config *c, const char *provisioner)
+{
+	if (streq(provisioner, c->driver))
+		return true;
+	for (size_t i = 0; i < c->n_aliases; i++)
+		if (streq(provisioner, c->aliases[i]))
+			return true;
+	return false;
+}
+
+bool config_names(const struct config *c, const char *server, const char *export_)
+{
+	for (size_t i = 0; i < c->nfs.n_allow; i++) {
+		const struct config_place *p = &c->nfs.allow[i];
+
+		if (streq(p->server, server) && (!p->export_ || streq(p->export_, export_)))
+			return true;
+	}
+	return false;
+}
+
+bool config_allows(const struct config *c, const char *server, const char *export_)
+{
+	return c->nfs.n_allow == 0 || config_names(c, server, export_);
+}
+
+void config_restart_keys(const struct config *a, const struct config *b, char *dst, size_t size)
+{
+	const struct {
+		const char *key;
+		bool same;
+	} keys[] = {
+		{"driver", streq(a->driver, b->driver)},
+		{"listen", a->listen == b->listen && a->listen_port == b->listen_port &&
+				streq(a->listen_address, b->listen_address)},
+		{"kube", memcmp(&a->kube, &b->kube, sizeof(a->kube)) == 0},
+		{"leaderElection",
+			a->lease.enabled == b->lease.enabled && a->lease.duration == b->lease.duration &&
+				a->lease.renew_deadline == b->lease.renew_deadline &&
+				a->lease.retry == b->lease.retry && streq(a->lease.name, b->lease.name) &&
+				streq_null(a->lease.namespace_, b->lease.namespace_)},
+		{"nfs", a->nfs.operation_timeout == b->nfs.operation_timeout &&
+				a->nfs.queue_timeout == b->nfs.queue_timeout &&
+				a->nfs.idle == b->nfs.idle && a->nfs.window == b->nfs.window &&
+				streq_null(a->nfs.worker, b->nfs.worker)},
+	};
+	size_t len = 0;
+
+	*dst = '\0';
+	for (size_t i = 0; i < ELEMENTSOF(keys) && len < size; i++)
+		if (!keys[i].same)
+			len += (size_t)snprintf(
+				dst + len, size - len, "%s%s", len ? ", " : "", keys[i].key);
+}
