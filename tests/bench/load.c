@@ -25,6 +25,7 @@ struct claim {
 };
 
 struct load {
+	struct kube_config config;
 	struct loop *loop;
 	struct kube_client *client;
 	struct strpool *pool;
@@ -280,7 +281,6 @@ static int prepare(struct load *l, const struct arguments *a, struct err *e)
 {
 	static const struct informer_callbacks on_claims = {on_claim, on_synced};
 	static const struct informer_callbacks on_volumes = {on_volume, on_synced};
-	struct kube_config config;
 	struct kube_options o = {
 		.user_agent = "berth-load/" BERTH_VERSION, .qps = 1e6, .burst = 1e6};
 	int r;
@@ -294,21 +294,20 @@ static int prepare(struct load *l, const struct arguments *a, struct err *e)
 		if (r < 0)
 			return err_sys(e, r, "claims");
 	}
-	r = kube_config_load(&config, a->kubeconfig, e);
+	r = kube_config_load(&l->config, a->kubeconfig, e);
 	if (r < 0)
 		return r;
 	r = loop_new(&l->loop);
 	if (r >= 0)
 		r = strpool_new(&l->pool);
 	if (r >= 0)
-		r = kube_client_new(&l->client, l->loop, &config, &o, e);
+		r = kube_client_new(&l->client, l->loop, &l->config, &o, e);
 	if (r >= 0)
 		r = informer_new(&l->claims_seen, l->client, l->pool, &kind_pvc, &on_claims, l);
 	if (r >= 0)
 		r = informer_new(&l->volumes_seen, l->client, l->pool, &kind_pv, &on_volumes, l);
 	if (r >= 0)
 		r = timer_new_exact(&l->limit, l->loop, on_limit, l);
-	kube_config_done(&config);
 	return r;
 }
 
@@ -332,6 +331,7 @@ int main(int argc, char **argv)
 	informer_free(l.volumes_seen);
 	timer_free(l.limit);
 	kube_client_free(l.client);
+	kube_config_done(&l.config);
 	strpool_free(l.pool);
 	loop_free(l.loop);
 	map_done(&l.by_name);
