@@ -355,7 +355,7 @@ static int config_take(struct config **ret, const char *name, struct yaml_doc *d
 	int r;
 
 	if (!c) {
-		yaml_free(doc);
+		yaml_doc_free(doc);
 		return err_set(e, ENOMEM, "out of memory");
 	}
 	c->doc = doc;
@@ -395,7 +395,7 @@ struct config *config_free(struct config *c)
 		return NULL;
 	free(c->nfs.allow);
 	if (c->doc)
-		yaml_free(c->doc);
+		yaml_doc_free(c->doc);
 	free(c);
 	return NULL;
 }

@@ -45,7 +45,7 @@ struct build {
 	struct err *e;
 };
 
-struct yaml_doc *yaml_free(struct yaml_doc *d)
+struct yaml_doc *yaml_doc_free(struct yaml_doc *d)
 {
 	if (!d)
 		return NULL;
@@ -296,7 +296,7 @@ static int build_run(struct build *b, const char *text, size_t size)
 int yaml_load(
 	struct yaml_doc **ret, const char *file_name, const char *text, size_t size, struct err *e)
 {
-	_cleanup_(yaml_freep) struct yaml_doc *d = calloc(1, sizeof(*d));
+	_cleanup_(yaml_doc_freep) struct yaml_doc *d = calloc(1, sizeof(*d));
 	struct build b = {.d = d, .e = e};
 	int r;
 

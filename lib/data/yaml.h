@@ -16,8 +16,9 @@ struct yaml_doc;
 int yaml_load(
 	struct yaml_doc **ret, const char *file_name, const char *text, size_t size, struct err *e);
 int yaml_load_file(struct yaml_doc **ret, const char *path, struct err *e);
-struct yaml_doc *yaml_free(struct yaml_doc *d);
-DEFINE_CLEANUP(struct yaml_doc *, yaml_free)
+/* Not yaml_free(): that is a symbol of libyaml, which would call ours. */
+struct yaml_doc *yaml_doc_free(struct yaml_doc *d);
+DEFINE_CLEANUP(struct yaml_doc *, yaml_doc_free)
 const json_t *yaml_root(const struct yaml_doc *d);
 
 /* decode() whose errors begin with "file:line: key: ". */
