@@ -4,6 +4,7 @@
 #ifndef BERTH_WORKER_POOL_H
 #define BERTH_WORKER_POOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,20 +23,21 @@
  *                  backoff <-------------+      (waiting requests stay queued until their own
  * deadline)
  */
+/* 0 in a number stands for the default in brackets. */
 struct worker_options {
 	const char *program;     /* path; execve'd, no PATH search */
 	const char *const *argv; /* NULL-terminated */
-	size_t window;           /* requests in flight to one worker */
-	size_t queue_max;        /* requests waiting for one key; beyond: -ENOBUFS */
-	uint64_t idle_ns;        /* a worker without work ends after this */
-	uint64_t start_ns;       /* deadline from fork to ready */
-	uint64_t backoff_min_ns; /* between failed starts, doubled up to max */
-	uint64_t backoff_max_ns;
+	size_t window;           /* requests in flight to one worker (32) */
+	size_t queue_max;        /* requests waiting for one key; beyond: -ENOBUFS (4096) */
+	uint64_t idle_ns;        /* a worker without work ends after this (60 s) */
+	uint64_t start_ns;       /* deadline from fork to ready (10 s) */
+	uint64_t backoff_min_ns; /* between a worker's end and the next start (100 ms), */
+	uint64_t backoff_max_ns; /* doubled up to this (30 s) until one answers a request */
 };
 
 struct worker_pool;
 int worker_pool_new(struct worker_pool **ret, struct loop *l, const struct worker_options *o);
-/* Kills every worker; no callback runs any more. */
+/* Kills every worker and reaps it; no callback runs any more. Legal in every callback. */
 struct worker_pool *worker_pool_free(struct worker_pool *p);
 DEFINE_CLEANUP(struct worker_pool *, worker_pool_free)
 
@@ -45,6 +47,9 @@ struct worker_reply {
 	const void *body; /* NULL without a reply; valid during the callback */
 	size_t size;
 	const char *text; /* why there is no reply, else NULL */
+	/* A worker was given the request: without a reply its outcome is unknown. False: nothing
+	 * was done. */
+	bool sent;
 };
 
 struct worker_call;
@@ -62,23 +67,29 @@ struct worker_request {
 };
 
 /*
- * Queues a request (everything is copied). After 0 exactly one callback, never before the return.
- * A call in flight whose worker dies ends with -ECONNRESET: its outcome is unknown. Waiting calls
- * are kept for the next worker.
+ * Queues a request (everything is copied). After 0 exactly one callback, never before the return
+ * (*ret is set by then). A call in flight whose worker dies ends with -ECONNRESET: its outcome is
+ * unknown. Waiting calls are kept for the next worker; at their deadline they end with what the
+ * last start failed with (never -ETIMEDOUT or -ECONNRESET then: -EHOSTUNREACH), or -ETIMEDOUT.
+ * -ENOBUFS: the key's queue is full, or 256 keys are all busy; -EMSGSIZE: size or init_size above
+ * FRAME_BODY_MAX; -ENAMETOOLONG: the key is; -ENOMEM.
  */
 int worker_call(struct worker_pool *p, const struct worker_request *q, worker_fn fn, void *userdata,
 	struct worker_call **ret);
-/* No callback any more; a request in flight still runs in the worker. */
+/* No callback any more; a request in flight still runs in the worker, and its deadline stands.
+ * Legal on NULL and for a call in its own callback. */
 void worker_call_cancel(struct worker_call *c);
 
 struct worker_stats {
 	size_t workers; /* processes */
 	size_t waiting; /* queued */
 	size_t inflight;
-	uint64_t started, killed, failed; /* since the pool was made */
+	/* Since the pool was made: starts, starts that failed, ready workers that had to be killed.
+	 */
+	uint64_t started, failed, killed;
 };
 void worker_pool_stats(const struct worker_pool *p, struct worker_stats *ret);
-/* Calls fn for each key with its state as a word (starting, ready, backoff), for status and
+/* Calls fn for each key with its state as a word (none, starting, ready, backoff), for status and
  * metrics. */
 void worker_pool_each(const struct worker_pool *p,
 	void (*fn)(const char *key, const char *state, size_t waiting, void *userdata),
