@@ -380,11 +380,13 @@ int kube_request(struct kube_client *c, const struct kube_request_spec *s, kube_
 	struct kube_request *q;
 	int r;
 
-	if (c->count[REQUEST_WAITING] >= WAITING_MAX)
-		return -ENOBUFS;
 	r = request_new(&q, s);
 	if (r < 0)
 		return r;
+	if (c->count[REQUEST_WAITING] >= WAITING_MAX) {
+		request_free(q);
+		return -ENOBUFS;
+	}
 	q->fn = fn;
 	q->userdata = userdata;
 	return client_submit(c, q, ret);

@@ -38,6 +38,7 @@ struct kube_response {
 	uint64_t retry_after_ns; /* 0 if not told */
 };
 
+/* config is borrowed and must outlive the client. Legal to free in any callback. */
 struct kube_client;
 struct kube_options {
 	const char *user_agent;   /* "berth-provisioner/0.1.0" */
@@ -69,6 +70,7 @@ struct kube_request_spec {
 	const char *path; /* "/api/v1/persistentvolumes/x?fieldManager=berth", already escaped */
 	const char *body; /* copied; NULL for none */
 	size_t body_size;
+	json_t *json;        /* instead of body; the reference is taken, whatever becomes of it */
 	uint64_t timeout_ns; /* 0 = 30 s, the retries included */
 	bool once;           /* no retry by the client (leader election) */
 };
@@ -85,9 +87,12 @@ int kube_request(struct kube_client *c, const struct kube_request_spec *s, kube_
 /* Forgets the callback. A write may still reach the server. */
 void kube_request_cancel(struct kube_request *q);
 
-/* Bodies from jansson: json may be NULL; takes the reference. */
-int kube_request_json(struct kube_client *c, enum kube_method m, const char *path, json_t *json,
-	kube_fn fn, void *userdata, struct kube_request **ret);
+/* The common case, a body from jansson (or NULL) and the defaults: like a function of that name. */
+#define kube_request_json(client, m, request_path, body_json, fn, userdata, ret)     \
+	kube_request((client),                                                       \
+		&(struct kube_request_spec){                                         \
+			.method = (m), .path = (request_path), .json = (body_json)}, \
+		(fn), (userdata), (ret))
 
 /* Percent-escapes one path or query component into dst; -ENAMETOOLONG. */
 int kube_escape(char *dst, size_t size, const char *s);

@@ -35,7 +35,7 @@ static const char *method_text(enum kube_method m)
 	return "GET";
 }
 
-int request_new(struct kube_request **ret, const struct kube_request_spec *s)
+static int request_alloc(struct kube_request **ret, const struct kube_request_spec *s)
 {
 	size_t path_size = strlen(s->path) + 1, body_size = s->body ? s->body_size : 0;
 	struct kube_request *q;
@@ -58,6 +58,22 @@ int request_new(struct kube_request **ret, const struct kube_request_spec *s)
 	}
 	*ret = q;
 	return 0;
+}
+
+int request_new(struct kube_request **ret, const struct kube_request_spec *s)
+{
+	_cleanup_json_ json_t *json = s->json;
+	_cleanup_free_ char *text = NULL;
+	struct kube_request_spec with_text = *s;
+	int r;
+
+	if (!json)
+		return request_alloc(ret, s);
+	r = data_json_dump(json, &text, &with_text.body_size);
+	if (r < 0)
+		return r;
+	with_text.body = text;
+	return request_alloc(ret, &with_text);
 }
 
 void request_gone(void *owner)
@@ -148,23 +164,4 @@ int kube_escape(char *dst, size_t size, const char *s)
 	}
 	dst[used] = '\0';
 	return 0;
-}
-
-int kube_request_json(struct kube_client *c, enum kube_method m, const char *path, json_t *json,
-	kube_fn fn, void *userdata, struct kube_request **ret)
-{
-	_cleanup_json_ json_t *owned = json;
-	_cleanup_free_ char *text = NULL;
-	size_t size = 0;
-	int r;
-
-	if (json) {
-		r = data_json_dump(json, &text, &size);
-		if (r < 0)
-			return r;
-	}
-	return kube_request(c,
-		&(struct kube_request_spec){
-			.method = m, .path = path, .body = text, .body_size = size},
-		fn, userdata, ret);
 }
