@@ -130,9 +130,13 @@ $(O)/tests/fault/%: tests/fault/%.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
 	@$(CC) $(BASE_CFLAGS) $(CFLAGS) $(BASE_LDFLAGS) -o $@ $< $(call pkg_libs,libseccomp)
+# A tool's name is its folder's: no object files in between, they would want a folder where the program goes.
 define fault_dir_rule
-$(O)/tests/fault/$(1): $(patsubst %.c,$(O)/%.o,$(wildcard tests/fault/$(1)/*.c))
-	@$$(link) $$(call pkg_libs,libseccomp)
+$(O)/tests/fault/$(1): $(wildcard tests/fault/$(1)/*.c tests/fault/$(1)/*.h) Makefile
+	@mkdir -p $$(@D)
+	@rm -rf $$@
+	@echo "  CC      tests/fault/$(1)"
+	@$$(CC) $$(BASE_CFLAGS) $$(CFLAGS) $$(BASE_LDFLAGS) -o $$@ $$(filter %.c,$$^) $$(call pkg_libs,libseccomp)
 endef
 $(foreach d,$(patsubst tests/fault/%/,%,$(dir $(wildcard tests/fault/*/main.c))),$(eval $(call fault_dir_rule,$(d))))
 
