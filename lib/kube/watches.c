@@ -30,16 +30,19 @@ static void record_rv(struct informer *i, const struct watch_event *ev)
 			strlen(ev->rv));
 }
 
+/* 1 where the watch is over. */
 static int apply_event(struct informer *i, const struct watch_event *ev)
 {
 	struct err e = ERR_NULL;
+	int r;
 
 	i->watch_events++;
 	switch (ev->type) {
 	case WATCH_ADDED:
 	case WATCH_MODIFIED:
 		i->stats.events++;
-		return cache_put(&i->cache, ev->object);
+		r = cache_put(&i->cache, ev->object);
+		return r < 0 ? r : 0;
 	case WATCH_DELETED:
 		i->stats.events++;
 		return cache_drop(&i->cache, ev->object);
