@@ -25,6 +25,8 @@ struct class_info {
 	bool assist;
 	bool anyone;     /* no owner and no mode: 0777, which one Warning tells */
 	bool told;       /* that Warning was sent */
+	unsigned chosen; /* of several servers, the one that answered… */
+	uint64_t chosen_until; /* … until this clock_now() */
 	struct err err;  /* code set: the class cannot be served, and why */
 };
 

@@ -336,6 +336,11 @@ void queue_done(struct queue *q, struct job *j, enum job_outcome outcome)
 	queue_remove(q, j);
 }
 
+bool queue_lane_is(const struct job *j, const char *lane)
+{
+	return j->flow && streq(j->flow->lane->name, lane);
+}
+
 size_t queue_running(const struct queue *q)
 {
 	return q->running;

@@ -50,6 +50,9 @@ static inline bool job_idle(const struct job *j)
 	return !j->flow;
 }
 
+/* Whether the job waits or runs in that lane. */
+bool queue_lane_is(const struct job *j, const char *lane);
+
 size_t queue_running(const struct queue *q);
 size_t queue_waiting(const struct queue *q);
 /* For each server: its name, jobs waiting and running, whether it is silent. */

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* releases.h: the ends of volumes: reclaim of Released PVs, undo of what no PV ever showed, losers */
+#ifndef BERTH_PROVISIONER_RELEASES_H
+#define BERTH_PROVISIONER_RELEASES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "kube/class.h"
+#include "kube/pv.h"
+#include "provisioner/facts.h"
+
+struct provisioner;
+struct releases;
+int releases_new(struct releases **ret, struct provisioner *p);
+struct releases *releases_free(struct releases *s);
+DEFINE_CLEANUP(struct releases *, releases_free)
+
+/* A PV is new or changed: reclaim, finalizer upkeep, or nothing. */
+void releases_consider(struct releases *s, const struct pv *v);
+/* A BerthVolume without PV and without claim: undo what was begun. */
+void releases_consider_intent(struct releases *s, const struct bvol *b);
+/* The same for a claim that went while we served it; facts are moved. maybe_made: something may lie
+ * on the export, which has to be looked at. */
+void releases_undo(struct releases *s, struct facts *facts, bool maybe_made);
+/* A PV of ours whose claim is bound to another (binding.md 1, loser rule). */
+void releases_lost(struct releases *s, const char *pv);
+/* The claim of that uid is no longer being served: what waited for it goes on. */
+void releases_poke(struct releases *s, const struct uuid *claim_uid);
+/* Whether a volume of that claim is being reclaimed. */
+bool releases_busy_with(const struct releases *s, const struct uuid *claim_uid);
+/* Nothing new is begun. */
+void releases_pause(struct releases *s, bool paused);
+void releases_set_limits(struct releases *s);
+size_t releases_running(const struct releases *s);
+size_t releases_waiting(const struct releases *s);
+
+#endif
