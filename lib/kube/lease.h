@@ -21,16 +21,28 @@ struct lease_callbacks {
 	/* The end of lease_release(). */
 	void (*released)(struct lease *l, void *userdata);
 };
-/* Makes a client (connection) of its own from c. Starts at once. */
-int lease_new(struct lease **ret, struct loop *l, const struct kube_config *c,
-	const struct lease_options *o, const struct lease_callbacks *cb, void *userdata,
-	struct err *e);
+/* All borrowed; config must outlive the lease, the rest is copied. */
+struct lease_setup {
+	const struct kube_config *config;
+	const struct lease_options *options;
+	const struct lease_callbacks *callbacks;
+	void *userdata;
+};
+/* Makes a client (connection) of its own. Starts at once; the first callback runs later. */
+int lease_start(struct lease **ret, struct loop *l, const struct lease_setup *setup, struct err *e);
+/* The same with its parts named one by one. */
+#define lease_new(ret, l, config, options, callbacks, userdata, e) \
+	lease_start((ret), (l),                                    \
+		&(struct lease_setup){(config), (options), (callbacks), (userdata)}, (e))
+/* Legal in any callback. Does not release: others wait for the lease to run out. */
 struct lease *lease_free(struct lease *l);
 DEFINE_CLEANUP(struct lease *, lease_free)
 
 /* True while we may act: held and last renewed less than renew_deadline ago on the boot clock. Ask
  * before every destructive step. */
 bool lease_valid(const struct lease *l);
+/* Gives it up so that another may take it at once: all work must have stopped. Ends in released(),
+ * also where the server could not be told. */
 void lease_release(struct lease *l);
 uint64_t lease_renewed_at(const struct lease *l); /* clock_now(), 0 if never */
 
