@@ -27,14 +27,14 @@
 /*
  * As root: becomes uid:gid without supplementary groups (capabilities(7)). As anybody else: keeps
  * identity and groups. Both: every capability leaves the permitted, effective, inheritable, ambient
- * and, where that is allowed, bounding set. Fails if any is left in the first four. The parent death
- * signal survives (the kernel would clear it with the identity, prctl(2)).
+ * and, where that is allowed, bounding set. Fails if any is left in the first four. The parent
+ * death signal survives (the kernel would clear it with the identity, prctl(2)).
  */
 int sandbox_drop(uid_t uid, gid_t gid, struct err *e);
 
 /*
- * no_new_privs, not dumpable (no ptrace by the same uid, no core with secrets in it), RLIMIT_CORE 0,
- * and at most nofile descriptors (0: as it is). The environment is untouched.
+ * no_new_privs, not dumpable (no ptrace by the same uid, no core with secrets in it), RLIMIT_CORE
+ * 0, and at most nofile descriptors (0: as it is). The environment is untouched.
  */
 int sandbox_harden(unsigned nofile, struct err *e);
 
@@ -43,16 +43,17 @@ int sandbox_close_fds(const int *keep, size_t n_keep, struct err *e);
 
 enum sandbox_profile {
 	/*
-	 * A worker that is connected: moves bytes on the descriptors it has, waits, allocates, tells
-	 * the time, exits. No socket, connect, open, execve, clone, kill, no executable mapping.
-	 * Anything else kills the process (SIGSYS), but opening or looking up a path is EACCES:
-	 * libc does that by itself (time zone, locale).
+	 * A worker that is connected: moves bytes on the descriptors it has, waits, allocates,
+	 * tells the time, exits. No socket, connect, open, execve, clone, kill, no executable
+	 * mapping. Anything else kills the process (SIGSYS), but opening or looking up a path is
+	 * EACCES: libc does that by itself (time zone, locale).
 	 */
 	SANDBOX_WORKER,
 	/*
 	 * Client and server on the network, reads files, starts threads and workers, signals and
 	 * reaps them. Creates no file, enters no namespace, mounts, traces and loads nothing, maps
-	 * nothing writable and executable. Anything else is EPERM, and logged by the kernel's audit.
+	 * nothing writable and executable. Anything else is EPERM, and logged by the kernel's
+	 * audit.
 	 */
 	SANDBOX_PROVISIONER,
 	_SANDBOX_PROFILE_MAX
