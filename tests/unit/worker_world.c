@@ -14,11 +14,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "sandbox/sandbox.h"
 #include "worker/child.h"
 
 /* ---- the worker ---------------------------------------------------------------------------- */
@@ -82,6 +84,22 @@ static void answer_big(struct worker_child *c, const struct frame_header *h)
 		_exit(1);
 	reply(c, h, big, FRAME_BODY_MAX);
 	free(big);
+}
+
+static void lock_in(struct worker_child *c, const struct frame_header *h)
+{
+	struct err e = ERR_NULL;
+	int r = sandbox_close_fds((const int[]){WORKER_FD}, 1, &e);
+
+	if (r >= 0)
+		r = sandbox_drop(SANDBOX_UID, SANDBOX_GID, &e);
+	if (r >= 0)
+		r = sandbox_harden(16, &e);
+	if (r >= 0)
+		r = sandbox_seccomp(SANDBOX_WORKER, &e);
+	if (r >= 0)
+		err_set(&e, 0, r > 0 ? "filtered" : "open");
+	reply(c, h, e.text, strlen(e.text));
 }
 
 static void leave_an_heir(void)
@@ -155,6 +173,11 @@ static void serve(struct worker_child *c, const struct frame_header *h, const ch
 	case DEED_STATE:
 		answer_state(c, h);
 		break;
+	case DEED_LOCK_IN:
+		lock_in(c, h);
+		break;
+	case DEED_CONNECT:
+		_exit(socket(AF_INET, SOCK_STREAM, 0) < 0);
 	case DEED_INIT:
 	case DEED_HANG:
 	case _DEED_MAX:

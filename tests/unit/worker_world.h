@@ -30,6 +30,8 @@ enum deed {
 	DEED_ERROR,      /* answers -ENOSPC */
 	DEED_BIG,        /* answers FRAME_BODY_MAX bytes */
 	DEED_STATE,      /* says what it inherited: descriptors, signals, session */
+	DEED_LOCK_IN,    /* drops, hardens and filters itself as a real worker does */
+	DEED_CONNECT,    /* tries to reach something new */
 	_DEED_MAX
 };
 
