@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* connect.h: from a server's name to connections that speak NFS; everything that needs socket(2) or
+ * a name */
+#ifndef BERTH_NFS_CONNECT_H
+#define BERTH_NFS_CONNECT_H
+
+#include "nfs/proto.h"
+#include "nfs/server.h"
+
+/*
+ * Resolves, connects, asks the portmapper where needed, and mounts i->export_ to learn which
+ * version serves it: NFSv3, else NFSv4.0, unless i->version says. s was through server_init().
+ * Blocks up to deadline. The text names the server, the address and our own address and port.
+ */
+int connect_server(struct server *s, const struct nfs_init *i, uint64_t deadline, struct err *e);
+
+#endif

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* nfs.c: the backend's functions as requests to berth-nfs, one process for each server */
+#include "nfs/nfs.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/str.h"
+#include "nfs/proto.h"
+
+#define DEFAULT_OPERATION SECONDS(10)
+#define DEFAULT_QUEUE SECONDS(30)
+#define DEFAULT_WINDOW 32
+#define DEFAULT_IDLE SECONDS(60)
+/* Claims that may wait for one server. */
+#define QUEUE_MAX 100000
+/* From exec to mounted; the worker itself gives up a little earlier, with better words. */
+#define START_NS SECONDS(10)
+#define BACKOFF_MIN MILLISECONDS(200)
+#define BACKOFF_MAX SECONDS(10)
+/* Volumes with an attempt whose outcome is unknown; more than that many are forgotten. */
+#define UNSETTLED_MAX 4096
+#define REQUEST_MAX (16U << 10)
+#define KEY_MAX 400
+
+/* An attempt that timed out: its request may still be executed. */
+struct unsettled {
+	char *pv;
+	char attempt[TOKEN_TEXT_MAX];
+};
+
+struct nfs_backend {
+	struct volume_backend backend;
+	struct worker_pool *pool;
+	struct map unsettled;
+	struct list calls;
+	char *program;
+	const char *argv[3];
+	uint64_t operation_ns, queue_ns;
+};
+
+struct nfs_call {
+	struct nfs_backend *b;
+	struct list link;
+	volume_fn fn;
+	void *userdata;
+	char attempt[TOKEN_TEXT_MAX];
+	char *pv; /* NULL: changes nothing that a late request could spoil */
+};
+
+static struct nfs_backend *self(struct volume_backend *b)
+{
+	return CONTAINER_OF(b, struct nfs_backend, backend);
+}
+
+/* ---- attempts of unknown outcome
+ * ------------------------------------------------------------------ */
+
+static struct map_key unsettled_key(const void *value)
+{
+	return map_key_str(((const struct unsettled *)value)->pv);
+}
+
+static void unsettled_free(struct unsettled *u)
+{
+	free(u->pv);
+	free(u);
+}
+
+static void settle(struct nfs_backend *b, const char *pv)
+{
+	struct unsettled *u = map_removes(&b->unsettled, pv);
+
+	if (u)
+		unsettled_free(u);
+}
+
+/* Without memory the attempt is forgotten: its file is then found by a list, later. */
+static void unsettle(struct nfs_backend *b, const char *pv, const char *attempt)
+{
+	struct unsettled *u;
+
+	settle(b, pv);
+	if (b->unsettled.size >= UNSETTLED_MAX)
+		return;
+	u = calloc(1, sizeof(*u));
+	if (!u)
+		return;
+	str_copy_cut(u->attempt, sizeof(u->attempt), attempt);
+	u->pv = strdup(pv);
+	if (!u->pv || map_add(&b->unsettled, u) < 0)
+		unsettled_free(u);
+}
+
+/* ---- replies
+ * ----------------------------------------------------------------------------------------- */
+
+static void call_free(struct nfs_call *c)
+{
+	list_remove(&c->link);
+	free(c->pv);
+	free(c);
+}
+
+static void call_settle(const struct nfs_call *c, int r)
+{
+	if (!c->pv)
+		return;
+	if (r == -ECONNRESET || r == -ETIMEDOUT)
+		unsettle(c->b, c->pv, c->attempt);
+	else
+		settle(c->b, c->pv);
+}
+
+static void on_reply(struct worker_call *wc, const struct worker_reply *reply, void *userdata)
+{
+	_cleanup_free_ struct volume_entry *entries = NULL;
+	struct nfs_call *c = userdata;
+	struct volume_result res = {.err = ERR_NULL};
+	volume_fn fn = c->fn;
+	void *fn_data = c->userdata;
+
+	(void)wc;
+	if (!reply->body)
+		err_set(&res.err, reply->r ? reply->r : -EPROTO, "%s",
+			str_or(reply->text, "the NFS worker gave no answer"));
+	else if (nfs_result_unpack(&res, &entries, reply->r, reply->body, reply->size) < 0)
+		err_set(&res.err, EPROTO, "the NFS worker's answer makes no sense");
+	if (!res.text) {
+		res.text = res.identity = res.directory = res.cursor = "";
+		res.n_entries = 0;
+	}
+	call_settle(c, -res.err.code);
+	call_free(c);
+	fn(&res, fn_data);
+}
+
+/* ---- requests
+ * ------------------------------------------------------------------------------------------ */
+
+/* Everything a worker is told at its start is in its key. */
+static int place_key(const struct volume_place *p, char key[static KEY_MAX])
+{
+	char act_as[32] = "-";
+
+	if (p->act_as_set)
+		snprintf(act_as, sizeof(act_as), "%u:%u", p->act_uid, p->act_gid);
+	return str_format(key, KEY_MAX, "%s nfs=%u mount=%u vers=%d as=%s", p->server, p->nfs_port,
+		p->mount_port, p->version, act_as);
+}
+
+static int place_init(const struct volume_place *p, struct buf *b)
+{
+	const struct nfs_init i = {
+		.server = p->server,
+		.export_ = p->export_,
+		.nfs_port = p->nfs_port,
+		.mount_port = p->mount_port,
+		.version = p->version,
+		.act_as_set = p->act_as_set,
+		.act_uid = p->act_uid,
+		.act_gid = p->act_gid,
+	};
+
+	return nfs_init_pack(b, &i);
+}
+
+static int call_new(
+	struct nfs_call **ret, struct nfs_backend *b, const char *pv, volume_fn fn, void *userdata)
+{
+	struct nfs_call *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	c->b = b;
+	c->fn = fn;
+	c->userdata = userdata;
+	token_random(c->attempt);
+	c->pv = pv ? strdup(pv) : NULL;
+	if (pv && !c->pv) {
+		free(c);
+		return -ENOMEM;
+	}
+	list_init(&c->link);
+	*ret = c;
+	return 0;
+}
+
+static int call_send(struct nfs_call *c, enum nfs_kind kind, const struct volume_place *p,
+	const struct nfs_request *q)
+{
+	_cleanup_buf_ struct buf body = BUF_NULL(REQUEST_MAX), init = BUF_NULL(REQUEST_MAX);
+	struct worker_call *wc;
+	char key[KEY_MAX];
+	int r = place_key(p, key);
+
+	if (r >= 0)
+		r = place_init(p, &init);
+	if (r >= 0)
+		r = nfs_request_pack(&body, kind, q);
+	if (r < 0)
+		return r;
+	const struct worker_request request = {
+		.key = key,
+		.init = init.data,
+		.init_size = init.len,
+		.kind = kind,
+		.body = body.data,
+		.size = body.len,
+		.deadline_ns = c->b->queue_ns + c->b->operation_ns,
+	};
+	return worker_call(c->b->pool, &request, on_reply, c, &wc);
+}
+
+static int submit(struct volume_backend *vb, enum nfs_kind kind, const struct volume_place *p,
+	const struct nfs_request *template, volume_fn fn, void *userdata)
+{
+	struct nfs_backend *b = self(vb);
+	const char *pv = template->volume.pv;
+	struct nfs_request q = *template;
+	const struct unsettled *u = pv ? map_gets(&b->unsettled, pv) : NULL;
+	struct nfs_call *c;
+	int r;
+
+	if (!p->server || !p->export_)
+		return -EINVAL;
+	r = call_new(&c, b, pv, fn, userdata);
+	if (r < 0)
+		return r;
+	q.export_ = p->export_;
+	q.identity = p->identity;
+	q.budget_ns = b->operation_ns;
+	q.attempt = c->attempt;
+	q.earlier = u ? u->attempt : NULL;
+	r = call_send(c, kind, p, &q);
+	if (r < 0)
+		call_free(c);
+	else
+		list_append(&b->calls, &c->link);
+	return r;
+}
+
+static int submit_volume(struct volume_backend *b, enum nfs_kind kind, const struct volume_place *p,
+	const struct volume_request *q, volume_fn fn, void *userdata)
+{
+	const struct nfs_request request = {.volume = *q};
+
+	return submit(b, kind, p, &request, fn, userdata);
+}
+
+#define VOLUME_OPERATION(name, kind)                                            \
+	static int name(struct volume_backend *b, const struct volume_place *p, \
+		const struct volume_request *q, volume_fn fn, void *userdata)   \
+	{                                                                       \
+		return submit_volume(b, kind, p, q, fn, userdata);              \
+	}
+VOLUME_OPERATION(nfs_create, NFS_CREATE)
+VOLUME_OPERATION(nfs_trash, NFS_TRASH)
+VOLUME_OPERATION(nfs_archive, NFS_ARCHIVE)
+VOLUME_OPERATION(nfs_recycle, NFS_RECYCLE)
+VOLUME_OPERATION(nfs_discard, NFS_DISCARD)
+
+static int nfs_purge(struct volume_backend *b, const struct volume_place *p, const char *trash_name,
+	volume_fn fn, void *userdata)
+{
+	const struct nfs_request request = {.name = trash_name};
+
+	return trash_name ? submit(b, NFS_PURGE, p, &request, fn, userdata) : -EINVAL;
+}
+
+static int nfs_list(struct volume_backend *b, const struct volume_place *p, const char *cursor,
+	volume_fn fn, void *userdata)
+{
+	const struct nfs_request request = {.name = cursor};
+
+	return submit(b, NFS_LIST, p, &request, fn, userdata);
+}
+
+static int nfs_space(
+	struct volume_backend *b, const struct volume_place *p, volume_fn fn, void *userdata)
+{
+	const struct nfs_request request = {.name = NULL};
+
+	return submit(b, NFS_SPACE, p, &request, fn, userdata);
+}
+
+static const struct volume_backend_ops nfs_ops = {
+	.name = "nfs",
+	.create = nfs_create,
+	.trash = nfs_trash,
+	.archive = nfs_archive,
+	.recycle = nfs_recycle,
+	.discard = nfs_discard,
+	.purge = nfs_purge,
+	.list = nfs_list,
+	.space = nfs_space,
+};
+
+/* ---- life
+ * ------------------------------------------------------------------------------------------------
+ */
+
+/* Beside our own executable, else where `make install` puts it. */
+static char *find_program(void)
+{
+	static const char *const places[] = {
+		"/usr/local/libexec/berth/berth-nfs", "/usr/libexec/berth/berth-nfs"};
+	char path[4096];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof("berth-nfs"));
+	char *slash;
+
+	if (n > 0) {
+		path[n] = '\0';
+		slash = strrchr(path, '/');
+		if (slash)
+			memcpy(slash + 1, "berth-nfs", sizeof("berth-nfs"));
+		if (slash && access(path, X_OK) == 0)
+			return strdup(path);
+	}
+	for (size_t i = 0; i < ELEMENTSOF(places); i++)
+		if (access(places[i], X_OK) == 0)
+			return strdup(places[i]);
+	return NULL;
+}
+
+static int start_pool(
+	struct nfs_backend *b, struct loop *l, const struct nfs_options *o, struct err *e)
+{
+	const struct worker_options options = {
+		.program = b->program,
+		.argv = b->argv,
+		.window = o->window ? o->window : DEFAULT_WINDOW,
+		.queue_max = QUEUE_MAX,
+		.idle_ns = o->idle_ns ? o->idle_ns : DEFAULT_IDLE,
+		.start_ns = START_NS,
+		.backoff_min_ns = BACKOFF_MIN,
+		.backoff_max_ns = BACKOFF_MAX,
+	};
+	int r = worker_pool_new(&b->pool, l, &options);
+
+	return r < 0 ? err_sys(e, r, "cannot make the pool of NFS workers") : 0;
+}
+
+int nfs_backend_new(
+	struct volume_backend **ret, struct loop *l, const struct nfs_options *o, struct err *e)
+{
+	struct nfs_backend *b = calloc(1, sizeof(*b));
+	int r;
+
+	if (!b)
+		return err_sys(e, ENOMEM, "cannot make the NFS backend");
+	b->backend.ops = &nfs_ops;
+	b->unsettled = MAP_NULL(unsettled_key);
+	list_init(&b->calls);
+	b->operation_ns = o->operation_ns ? o->operation_ns : DEFAULT_OPERATION;
+	b->queue_ns = o->queue_ns ? o->queue_ns : DEFAULT_QUEUE;
+	b->program = o->worker_program ? strdup(o->worker_program) : find_program();
+	b->argv[0] = "berth-nfs";
+	b->argv[1] = "--worker";
+	r = b->program ? start_pool(b, l, o, e)
+		       : err_set(e, ENOENT,
+				 "berth-nfs is neither beside this program nor in "
+				 "/usr/local/libexec/berth");
+	if (r < 0) {
+		nfs_backend_free(&b->backend);
+		return r;
+	}
+	*ret = &b->backend;
+	return 0;
+}
+
+struct volume_backend *nfs_backend_free(struct volume_backend *vb)
+{
+	struct nfs_backend *b;
+	struct unsettled *u;
+
+	if (!vb)
+		return NULL;
+	b = self(vb);
+	worker_pool_free(b->pool);
+	LIST_FOREACH (&b->calls, it)
+		call_free(LIST_ENTRY(it, struct nfs_call, link));
+	MAP_FOREACH (&b->unsettled, u)
+		unsettled_free(u);
+	map_done(&b->unsettled);
+	free(b->program);
+	free(b);
+	return NULL;
+}
+
+void nfs_backend_stats(const struct volume_backend *vb, struct worker_stats *ret)
+{
+	worker_pool_stats(CONTAINER_OF(vb, const struct nfs_backend, backend)->pool, ret);
+}
+
+struct each {
+	void (*fn)(const char *server, const char *state, size_t waiting, void *userdata);
+	void *userdata;
+};
+
+/* People are shown the server, the first word of the key. */
+static void each_key(const char *key, const char *state, size_t waiting, void *userdata)
+{
+	const struct each *each = userdata;
+	char server[KEY_MAX];
+
+	str_copy_cut(server, sizeof(server), key);
+	server[strcspn(server, " ")] = '\0';
+	each->fn(server, state, waiting, each->userdata);
+}
+
+void nfs_backend_each(const struct volume_backend *vb,
+	void (*fn)(const char *server, const char *state, size_t waiting, void *userdata),
+	void *userdata)
+{
+	struct each each = {fn, userdata};
+
+	worker_pool_each(
+		CONTAINER_OF(vb, const struct nfs_backend, backend)->pool, each_key, &each);
+}

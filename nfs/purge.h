@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* purge.h: removes a tree in the trash: by handles, without recursion, in memory that its size does
+ * not change */
+#ifndef BERTH_NFS_PURGE_H
+#define BERTH_NFS_PURGE_H
+
+#include "nfs/op.h"
+
+/* Calls in flight: alone, and beside other operations, which must not wait behind them for long. */
+#define PURGE_WINDOW 128
+#define PURGE_WINDOW_SHARED 32
+/* Directories held open on the way down; deeper ones are moved up (reliability.md 3.5). */
+#define PURGE_LEVELS 32
+/* One call of the backend. */
+#define PURGE_SLICE_ENTRIES 10000
+#define PURGE_SLICE_NS MILLISECONDS(200)
+
+/* What is known about one name of a page. */
+enum purge_entry {
+	ENTRY_NEW,
+	ENTRY_SENT,
+	ENTRY_DEEP, /* a directory that is not empty */
+	ENTRY_GONE,
+	ENTRY_FAILED
+};
+
+struct purge;
+
+/* A directory being emptied. */
+struct purge_level {
+	struct nfs_fh fh;
+	struct nfs_cred owner;
+	mode_t mode;
+	char name[PATH_COMPONENT_MAX + 1]; /* in the level above, or the trash */
+	size_t entry;                      /* its place in the page of the level above */
+	struct nfs_page *page, *next;      /* being worked on, and read ahead */
+	size_t at;                         /* of the next name to send */
+	bool fetching, read_all;
+	uint64_t cookie;
+	char verf[8];
+	bool as_owner; /* whoever we are by default may not */
+	bool opened;   /* its owner has got rwx */
+	bool stale;
+	unsigned passes;
+	size_t removed, failed; /* in this pass */
+};
+
+struct purge_slot {
+	struct purge *p;
+	struct call call;
+	size_t entry;
+	unsigned stage; /* who asks: 0 default, 1 owner, 2 owner after chmod */
+	enum call_kind what;
+	int first_r; /* of the REMOVE, when RMDIR is tried in doubt */
+	bool busy;
+};
+
+struct purge {
+	struct list link; /* export's purges */
+	struct worker *w;
+	struct nfs_export *x;
+	char name[PATH_COMPONENT_MAX + 1];
+	struct op *op; /* the call of the backend that wants progress, NULL between two */
+	int then;
+	struct purge_level *levels[PURGE_LEVELS];
+	size_t depth;
+	size_t busy;
+	bool moving; /* a call that changes the stack is in flight */
+	struct purge_slot slots[PURGE_WINDOW];
+	struct nfs_page *spare; /* one page for the next level */
+	struct call readdir, walk;
+	char hoisted[48];
+	uint64_t slice_end;
+	size_t slice_left;
+	uint64_t removed; /* in this slice */
+	unsigned stales;
+	struct err err; /* the first failure */
+	bool over;
+};
+
+/* The half-done purge of that name, or a new one whose top is fh. NULL without memory. */
+struct purge *purge_find(struct nfs_export *x, const char *name);
+struct purge *purge_new(struct worker *w, struct nfs_export *x, const char *name,
+	const struct nfs_fh *fh, const struct nfs_attr *attr);
+/* Works for op until the slice is over or the tree is; then op_enter(op, then). */
+int purge_run(struct purge *p, struct op *op, int then);
+/* After it was over. */
+void purge_free(struct purge *p);
+
+#endif

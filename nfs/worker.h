@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* worker.h: the berth-nfs process: frames from the parent on one side, one NFS server on the other
+ */
+#ifndef BERTH_NFS_WORKER_H
+#define BERTH_NFS_WORKER_H
+
+#include "nfs/op.h"
+#include "worker/child.h"
+
+struct worker {
+	struct worker_child child;
+	struct nfs_init init; /* borrows from init_body */
+	char *init_body;
+	struct server server;
+	struct list exports;
+	struct list ops;
+	size_t n_ops;
+	struct nfs_cred cred; /* actAs or root */
+};
+
+/* Serves until the parent goes (0), or the server's connection broke (-errno). */
+int worker_run(int fd);
+/* The export by its path, made where it is new. NULL without memory. */
+struct nfs_export *worker_export(struct worker *w, const char *path);
+/* Answers one request. */
+void worker_reply(struct worker *w, const struct op *op, int r, const struct volume_result *res);
+
+#endif
