@@ -242,10 +242,10 @@ int kubeconfig_load(struct kube_config *ret, const char *path, struct err *e)
 {
 	struct reader r = {.path = path, .config = ret, .e = e};
 	_cleanup_(yaml_doc_freep) struct yaml_doc *doc = NULL;
-	struct file file = {NULL};
-	struct context context = {NULL};
-	struct cluster cluster = {NULL};
-	struct user user = {NULL};
+	struct file file = {.contexts = NULL};
+	struct context context = {.user = NULL};
+	struct cluster cluster = {.server = NULL};
+	struct user user = {.token = NULL};
 	int n = yaml_load_file(&doc, path, e);
 
 	if (n >= 0)
