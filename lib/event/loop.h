@@ -19,7 +19,7 @@
 struct loop;
 int loop_new(struct loop **ret);
 struct loop *loop_free(struct loop *l); /* after all sources */
-int loop_run(struct loop *l);           /* until loop_exit(); returns its code or -errno */
+int loop_run(struct loop *l);           /* until loop_exit(); its code or -errno; may run again */
 void loop_exit(struct loop *l, int code);
 sd_event *loop_sd(struct loop *l); /* borrowed */
 DEFINE_CLEANUP(struct loop *, loop_free)
@@ -42,20 +42,23 @@ DEFINE_CLEANUP(struct timer *, timer_free)
 struct io;
 /* events and revents: EPOLLIN and friends. */
 typedef void (*io_fn)(struct io *io, int fd, uint32_t revents, void *userdata);
-/* The descriptor stays the caller's and must outlive the source. */
+/* The descriptor stays the caller's and must outlive the source: free, then close. */
 int io_new(struct io **ret, struct loop *l, int fd, uint32_t events, io_fn fn, void *userdata);
+/* 0 switches it off: not even EPOLLHUP and EPOLLERR are reported then. */
 void io_set_events(struct io *io, uint32_t events);
 struct io *io_free(struct io *io);
 DEFINE_CLEANUP(struct io *, io_free)
 
-/* Blocks the signal in the thread and reports it. */
+/* Blocks the signal in the thread and reports it. It stays blocked after _free: a pending one would
+ * strike then. */
 struct sig;
 typedef void (*sig_fn)(struct sig *s, int signo, void *userdata);
 int sig_new(struct sig **ret, struct loop *l, int signo, sig_fn fn, void *userdata);
 struct sig *sig_free(struct sig *s);
 DEFINE_CLEANUP(struct sig *, sig_free)
 
-/* Reports the end of a child once; reaps it. _free before that neither kills nor reaps. */
+/* Reports the end of a child once; reaps it after the callback. Blocks SIGCHLD. _free before that
+ * neither kills nor reaps. */
 struct child;
 typedef void (*child_fn)(
 	struct child *c, int code, int status, void *userdata); /* siginfo si_code, si_status */
@@ -63,7 +66,8 @@ int child_new(struct child **ret, struct loop *l, pid_t pid, child_fn fn, void *
 struct child *child_free(struct child *c);
 DEFINE_CLEANUP(struct child *, child_free)
 
-/* Runs once at the end of the current turn for each defer_arm(). */
+/* Runs once at the end of the current turn, however often it was armed in it: after what is
+ * pending, and after 64 sources at the latest. */
 struct defer;
 typedef void (*defer_fn)(struct defer *d, void *userdata);
 int defer_new(struct defer **ret, struct loop *l, defer_fn fn, void *userdata);
@@ -72,7 +76,8 @@ struct defer *defer_free(struct defer *d);
 DEFINE_CLEANUP(struct defer *, defer_free)
 
 /* Reports that a file was written, replaced or its directory's ..data link was swapped (a
- * ConfigMap), 100 ms after the last change. */
+ * ConfigMap), 100 ms after the last change, and every 2 s while changes do not end. The directory
+ * itself must stay where it is. */
 struct filewatch;
 typedef void (*filewatch_fn)(struct filewatch *w, void *userdata);
 int filewatch_new(struct filewatch **ret, struct loop *l, const char *path, filewatch_fn fn,
