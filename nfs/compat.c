@@ -8,6 +8,9 @@
 
 #include "base/clock.h"
 
+/* Turns at one connection before others get theirs. */
+#define READS_MAX 64
+
 struct rpc_context *compat_open(int fd)
 {
 	struct rpc_context *rpc = rpc_init_context();
@@ -29,19 +32,29 @@ void compat_set_cred(struct rpc_context *rpc, const struct nfs_cred *cred)
 	rpc_set_gid(rpc, (int)cred->gid);
 }
 
-/* libnfs 4 takes the end of the stream for nothing to read and would be called for ever. */
-static bool at_end(int fd)
+static int readable(int fd)
 {
 	int n = 0;
 
-	return ioctl(fd, FIONREAD, &n) < 0 || n == 0;
+	return ioctl(fd, FIONREAD, &n) < 0 ? -errno : n;
 }
 
 int compat_read(struct rpc_context *rpc)
 {
-	if (at_end(rpc_get_fd(rpc)))
+	int fd = rpc_get_fd(rpc);
+
+	/* libnfs 4 takes the end of the stream for nothing to read and would be called for ever. */
+	if (readable(fd) <= 0)
 		return -ECONNRESET;
-	return rpc_service(rpc, POLLIN) == 0 ? 0 : -ECONNRESET;
+	/* It reads the mark of a record, then the record: a poll for each would double their
+	 * number. */
+	for (int i = 0; i < READS_MAX; i++) {
+		if (rpc_service(rpc, POLLIN) != 0)
+			return -ECONNRESET;
+		if (readable(fd) <= 0)
+			break;
+	}
+	return 0;
 }
 
 int compat_write(struct rpc_context *rpc)
