@@ -16,8 +16,10 @@ struct http_exchange; /* one request and its answer */
 
 /*
  * Called when a whole request (headers and body) is there. Answers now or later with exactly one of
- * http_reply…() or http_stream(); until then the exchange is valid. If the client goes away before,
- * gone() is called and the exchange must not be touched any more.
+ * http_reply…(), http_abort…() or http_stream(); until then (a stream: until its end) the exchange
+ * is valid. If the client goes away before, gone() is called and the exchange must not be touched
+ * any more. A client that closes only its sending side counts as gone. No gone() after
+ * http_server_free().
  */
 struct http_handler {
 	void (*request)(struct http_exchange *x, void *userdata);
@@ -26,9 +28,9 @@ struct http_handler {
 };
 
 struct http_options {
-	const char *address;      /* "127.0.0.1", "::" …; NULL with fd */
-	uint16_t port;            /* 0: any, see http_server_port() */
-	int fd;                   /* a listening socket instead (consumed), else -1 */
+	const char *address; /* "127.0.0.1", "::" …; NULL with fd */
+	uint16_t port;       /* 0: any, see http_server_port() */
+	int fd; /* a listening non-blocking socket instead (consumed, on failure too), else -1 */
 	unsigned connections_max; /* 0 = 64 */
 	size_t body_max;          /* 0 = 1 MiB */
 	unsigned idle_seconds;    /* 0 = 30 */
@@ -64,7 +66,8 @@ void http_reply_take(struct http_exchange *x, unsigned status, const char *conte
 void http_stream(struct http_exchange *x, unsigned status, const char *content_type, size_t limit);
 int http_stream_write(struct http_exchange *x, const void *data, size_t size);
 void http_stream_end(struct http_exchange *x);
-/* Drops the connection without an end (for faults). */
+/* Drops the connection without an end: the client sees it closed, or reset (for faults). */
 void http_abort(struct http_exchange *x);
+void http_abort_reset(struct http_exchange *x);
 
 #endif
