@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* killat: kills or fails the process that makes the N-th writing system call of a whole process
- * tree */
+/* killat.c: kills whoever makes the N-th writing system call of a process tree, or fails the call
+ */
 /*
  * Contract
  *   killat [options] -- CMD…

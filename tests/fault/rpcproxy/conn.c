@@ -196,7 +196,7 @@ static bool strike_before(struct conn *c, struct rule *rule)
 	case ACT_DROP_CALL:
 		return false;
 	case ACT_DELAY:
-		c->hold_until = now_ms() + atol(rule->arg);
+		c->hold_until = now_ms() + strtol(rule->arg, NULL, 10);
 		return true;
 	case ACT_NONE:
 	case ACT_CUT_AFTER:

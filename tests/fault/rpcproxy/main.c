@@ -84,7 +84,7 @@ static void split(const char *text, char *host, size_t host_size, char *port, si
 		die(text, "want ADDR:PORT");
 	memcpy(host, text, n);
 	host[n] = 0;
-	strcpy(port, colon + 1);
+	snprintf(port, port_size, "%s", colon + 1);
 }
 
 static void add_listener(struct proxy *p, char *spec)

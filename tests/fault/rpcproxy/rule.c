@@ -131,7 +131,7 @@ static pid_t peer_pid(int port)
 	d = inode ? opendir("/proc") : NULL;
 	while (d && !pid && (e = readdir(d)))
 		if (isdigit((unsigned char)e->d_name[0]) && has_socket(e->d_name, inode))
-			pid = (pid_t)atol(e->d_name);
+			pid = (pid_t)strtol(e->d_name, NULL, 10);
 	if (d)
 		closedir(d);
 	return pid;
@@ -151,7 +151,7 @@ void rule_kill(const struct rule *rule, int port)
 		if (f)
 			fclose(f);
 	} else {
-		pid = atol(rule->arg);
+		pid = strtol(rule->arg, NULL, 10);
 	}
 	if (pid > 1)
 		kill((pid_t)pid, SIGKILL);
