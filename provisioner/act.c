@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "provisioner/exports.h"
 #include "provisioner/release.h"
 
@@ -13,7 +14,7 @@ static act_fn act_of(const struct release *r)
 {
 	const struct volume_backend_ops *ops = r->p->nfs->ops;
 
-	if (r->goal != GOAL_RECLAIM)
+	if (r->goal != GOAL_RECLAIM && !r->erase)
 		return ops->discard;
 	switch (r->facts.reclaim) {
 	case RECLAIM_DELETE:
@@ -21,7 +22,7 @@ static act_fn act_of(const struct release *r)
 	case RECLAIM_ARCHIVE:
 		return ops->archive;
 	case RECLAIM_RECYCLE:
-		return ops->recycle;
+		return r->erase ? ops->trash : ops->recycle;
 	case RECLAIM_RETAIN:
 		break;
 	}
@@ -40,9 +41,15 @@ static void failed(struct release *r, const struct volume_result *res)
 
 	release_acted(r, is_silent(e.code) ? JOB_SILENT : JOB_DONE);
 	err_prefix(&e, "%s:%s", r->facts.server, r->facts.export_);
-	if (is_silent(e.code))
+	if (is_silent(e.code)) {
 		release_end(r, RELEASE_SILENT, &e);
-	else if (r->goal != GOAL_RECLAIM && used)
+	} else if (r->goal == GOAL_UNDO && used && !r->erase) {
+		/* Somebody wrote there: the record stays and tells of it, the orphan scan reports
+		 * it. */
+		log_warning("volume %s: directory %s on %s is left as it is", r->pv,
+			r->facts.directory, e.text);
+		release_go(r, RE_FORGET);
+	} else if (r->goal != GOAL_RECLAIM && used)
 		release_end(r, RELEASE_REFUSED, &e);
 	else
 		release_end(r, RELEASE_RETRY, &e);
@@ -51,7 +58,7 @@ static void failed(struct release *r, const struct volume_result *res)
 static void on_act(const struct volume_result *res, void *userdata)
 {
 	struct release *r = userdata;
-	bool trashed = r->goal == GOAL_RECLAIM && r->facts.reclaim != RECLAIM_ARCHIVE;
+	bool trashed = (r->goal == GOAL_RECLAIM || r->erase) && r->facts.reclaim != RECLAIM_ARCHIVE;
 
 	stats_step(r->p->stats, STEP_RECLAIM, clock_now() - r->step_at);
 	if (res->err.code) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bind.c: `binding: assist`: the three writes that bind claim and PV, in the order of binding.md 1 */
+/* bind.c: `binding: assist`: the three writes that bind claim and PV, in the order of binding.md 1
+ */
 #include <errno.h>
 
 #include "data/decode.h"
@@ -19,8 +20,8 @@ bool bind_gates_open(const struct provision *op)
 
 	if (!c || !ledger_gate_busy(g))
 		return false;
-	/* Annotated means: the controller found no volume that would match. A PV that names the claim
-	 * may still have come since. */
+	/* Annotated means: the controller found no volume that would match. A PV that names the
+	 * claim may still have come since. */
 	return ledger_gate_foreign(g, c, own);
 }
 
@@ -30,7 +31,8 @@ static void end(struct provision *op)
 	provision_end(op, PROVISION_DONE, NULL);
 }
 
-/* ---- 2: PV status ---------------------------------------------------------------------------------- */
+/* ---- 2: PV status
+ * ---------------------------------------------------------------------------------- */
 
 static void on_volume(struct kube_request *q, const struct kube_response *res, void *userdata)
 {
@@ -60,7 +62,8 @@ int bind_do_volume(void *obj)
 		body, on_volume);
 }
 
-/* ---- 3: the claim ------------------------------------------------------------------------------------ */
+/* ---- 3: the claim
+ * ------------------------------------------------------------------------------------ */
 
 static void on_claim(struct kube_request *q, const struct kube_response *res, void *userdata)
 {
@@ -73,7 +76,7 @@ static void on_claim(struct kube_request *q, const struct kube_response *res, vo
 		informer_observe(op->p->claims, res->object);
 		provision_go(op, GO_BIND_STATUS);
 	} else if (res->status == KUBE_E_FORBIDDEN || res->status == KUBE_E_INVALID ||
-		res->status == KUBE_E_CONFLICT) {
+		   res->status == KUBE_E_CONFLICT) {
 		provision_go(op, GO_REREAD);
 	} else {
 		/* Gone: the PV becomes Released. Anything else: the controller binds it. */
@@ -93,7 +96,8 @@ int bind_do_claim(void *obj)
 		api_path_claim(path, op->namespace_, op->name, ""), body, on_claim);
 }
 
-/* ---- refused: whose claim is it now? ------------------------------------------------------------------ */
+/* ---- refused: whose claim is it now?
+ * ------------------------------------------------------------------ */
 
 static void on_reread(struct kube_request *q, const struct kube_response *res, void *userdata)
 {
@@ -101,7 +105,7 @@ static void on_reread(struct kube_request *q, const struct kube_response *res, v
 	const char *uid = json_string_at(res->object, "metadata", "uid", NULL);
 	const char *volume = json_string_at(res->object, "spec", "volumeName", NULL);
 	bool lost = res->status == KUBE_OK && streq_null(uid, op->uid_text) && !str_empty(volume) &&
-		!streq(volume, op->facts.pv);
+		    !streq(volume, op->facts.pv);
 
 	(void)q;
 	op->request = NULL;
@@ -119,7 +123,8 @@ int bind_do_reread(void *obj)
 		op, KUBE_GET, api_path_claim(path, op->namespace_, op->name, ""), NULL, on_reread);
 }
 
-/* ---- 4: the claim's status ----------------------------------------------------------------------------- */
+/* ---- 4: the claim's status
+ * ----------------------------------------------------------------------------- */
 
 static void on_status(struct kube_request *q, const struct kube_response *res, void *userdata)
 {

@@ -8,21 +8,24 @@
 static bool claim_is_idle(const struct pvc *c, bool served)
 {
 	return served || c->o.deleting || *c->volume_name || c->phase != CLAIM_PENDING ||
-		(c->flags & (PVC_MIGRATED | PVC_BIND_COMPLETED | PVC_FOREIGN_SOURCE));
+	       (c->flags & (PVC_MIGRATED | PVC_BIND_COMPLETED | PVC_FOREIGN_SOURCE));
 }
 
 static int check_flags(const struct pvc *c, const struct class_info *class, struct err *e)
 {
 	if (c->flags & PVC_BLOCK)
-		return err_set(e, EINVAL, "spec.volumeMode: %s does not support block volume provisioning",
+		return err_set(e, EINVAL,
+			"spec.volumeMode: %s does not support block volume provisioning",
 			class->provisioner);
 	if (c->flags & PVC_SELECTOR)
 		return err_set(e, EINVAL, "spec.selector: claim Selector is not supported");
 	if (c->flags & PVC_DATA_SOURCE)
 		return err_set(e, EINVAL,
-			"spec.dataSource: cloning and snapshots are not supported, the volume would be empty");
+			"spec.dataSource: cloning and snapshots are not supported, the volume "
+			"would be empty");
 	if (c->flags & PVC_ATTRIBUTES_CLASS)
-		return err_set(e, EINVAL, "spec.volumeAttributesClassName: %s has no VolumeAttributesClasses",
+		return err_set(e, EINVAL,
+			"spec.volumeAttributesClassName: %s has no VolumeAttributesClasses",
 			class->provisioner);
 	return 0;
 }
@@ -33,7 +36,8 @@ static int check_request(const struct pvc *c, struct err *e)
 
 	if (c->flags & PVC_BAD_CAPACITY)
 		return err_set(e, EINVAL,
-			"spec.resources.requests.storage: \"%s\" is no size between 1 and 9223372036854775807 bytes",
+			"spec.resources.requests.storage: \"%s\" is no size between 1 and "
+			"9223372036854775807 bytes",
 			str_escape(shown, sizeof(shown), str_or(c->request_text, "")));
 	if (c->request <= 0)
 		return err_set(e, EINVAL, "spec.resources.requests.storage: must be above 0");
@@ -46,8 +50,8 @@ static int check_request(const struct pvc *c, struct err *e)
 
 bool claim_may_assist(const struct pvc *c, const struct class_info *class)
 {
-	const unsigned never = PVC_BIND_COMPLETED | PVC_MIGRATED | PVC_ATTRIBUTES_CLASS | PVC_SELECTOR |
-		PVC_DATA_SOURCE | PVC_FOREIGN_SOURCE;
+	const unsigned never = PVC_BIND_COMPLETED | PVC_MIGRATED | PVC_ATTRIBUTES_CLASS |
+			       PVC_SELECTOR | PVC_DATA_SOURCE | PVC_FOREIGN_SOURCE;
 
 	if (!class->assist || c->o.deleting || *c->volume_name || (c->flags & never))
 		return false;
@@ -78,7 +82,8 @@ enum claim_verdict claim_check(const struct pvc *c, const struct claim_context *
 	if (!x->class) {
 		if (!for_us)
 			return CLAIM_IGNORE;
-		err_set(e, ENOENT, "spec.storageClassName: storageclass.storage.k8s.io \"%s\" not found",
+		err_set(e, ENOENT,
+			"spec.storageClassName: storageclass.storage.k8s.io \"%s\" not found",
 			c->class);
 		return CLAIM_NO_CLASS;
 	}

@@ -7,10 +7,10 @@
 #include "provisioner/classes.h"
 
 enum claim_verdict {
-	CLAIM_IGNORE,  /* not ours, served, bound, going away, or Kubernetes' turn */
-	CLAIM_REFUSE,  /* ours, and wrong: err says which field and why */
+	CLAIM_IGNORE,   /* not ours, served, bound, going away, or Kubernetes' turn */
+	CLAIM_REFUSE,   /* ours, and wrong: err says which field and why */
 	CLAIM_NO_CLASS, /* ours, its class is not there (yet): err */
-	CLAIM_ASSIST,  /* ours without the controller's annotation: only through binding's gates */
+	CLAIM_ASSIST,   /* ours without the controller's annotation: only through binding's gates */
 	CLAIM_READY
 };
 

@@ -49,8 +49,7 @@ void classes_forget(struct classes *s, const char *name)
 		class_info_unref(map_removes(&s->by_name, name));
 		return;
 	}
-	MAP_FOREACH(&s->by_name, i)
-	{
+	MAP_FOREACH (&s->by_name, i) {
 		map_removes(&s->by_name, i->name);
 		class_info_unref(i);
 	}
@@ -83,8 +82,8 @@ static void parse(struct class_info *i, const struct config *c, const struct cla
 	if (parameters_parse(
 		    &i->p, class->parameters, class->mount_options, class->retain, &i->err) < 0)
 		return;
-	i->trash_ttl = json_object_get(class->parameters, "trashTTL") ? i->p.trash_ttl_ns
-								       : c->trash_ttl;
+	i->trash_ttl =
+		json_object_get(class->parameters, "trashTTL") ? i->p.trash_ttl_ns : c->trash_ttl;
 	i->assist = i->p.binding_set ? i->p.assist : c->assist;
 	i->anyone = !(i->p.flags & owner);
 	if (i->p.source != SOURCE_CSI) {

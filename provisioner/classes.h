@@ -23,11 +23,11 @@ struct class_info {
 	uint64_t trash_ttl;    /* the class's, else the configuration's */
 	bool retain, wait_for_consumer;
 	bool assist;
-	bool anyone;     /* no owner and no mode: 0777, which one Warning tells */
-	bool told;       /* that Warning was sent */
-	unsigned chosen; /* of several servers, the one that answered… */
+	bool anyone;           /* no owner and no mode: 0777, which one Warning tells */
+	bool told;             /* that Warning was sent */
+	unsigned chosen;       /* of several servers, the one that answered… */
 	uint64_t chosen_until; /* … until this clock_now() */
-	struct err err;  /* code set: the class cannot be served, and why */
+	struct err err;        /* code set: the class cannot be served, and why */
 };
 
 /* All zero is not valid: classes_init(). */

@@ -103,8 +103,7 @@ static int take_aliases(const json_t *value, void *target, struct err *e)
 		return err_set(e, EINVAL, "must be a list of names");
 	if (json_array_size(value) > CONFIG_ALIASES_MAX)
 		return err_set(e, ERANGE, "has more than %d entries", CONFIG_ALIASES_MAX);
-	json_array_foreach(value, i, item)
-	{
+	json_array_foreach (value, i, item) {
 		if (str_empty(json_string_value(item)))
 			return err_set(e, EINVAL, "entry %zu must be a name", i + 1);
 		c->aliases[i] = json_string_value(item);
@@ -146,8 +145,7 @@ static int take_allow(const json_t *value, void *target, struct err *e)
 	c->nfs.allow = calloc(n + 1, sizeof(*c->nfs.allow));
 	if (!c->nfs.allow)
 		return err_set(e, ENOMEM, "out of memory");
-	json_array_foreach(value, i, item)
-	{
+	json_array_foreach (value, i, item) {
 		int r;
 
 		if (!json_is_string(item))
@@ -161,10 +159,18 @@ static int take_allow(const json_t *value, void *target, struct err *e)
 }
 
 #define AT(member) offsetof(struct config, member)
-#define KEY(name, decode_as, member) {.key = (name), .type = (decode_as), .offset = AT(member)}
-#define TAKE(name, at, function) \
-	{.key = (name), .type = DECODE_CUSTOM, .offset = (at), .custom = (function)}
-#define PART(name, table) {.key = (name), .type = DECODE_OBJECT, .sub = &(table)}
+#define KEY(name, decode_as, member)                                     \
+	{                                                                \
+		.key = (name), .type = (decode_as), .offset = AT(member) \
+	}
+#define TAKE(name, at, function)                                                           \
+	{                                                                                  \
+		.key = (name), .type = DECODE_CUSTOM, .offset = (at), .custom = (function) \
+	}
+#define PART(name, table)                                             \
+	{                                                             \
+		.key = (name), .type = DECODE_OBJECT, .sub = &(table) \
+	}
 
 static const struct decode_field log_fields[] = {
 	TAKE("level", AT(log.level), take_level),
@@ -260,8 +266,8 @@ static void set_defaults(struct config *c)
 }
 
 /* "file:line: key: reason" for what the table alone cannot see. */
-static int complain(const struct config *c, const char *name, const char *part, const char *key,
-	struct err *e)
+static int complain(
+	const struct config *c, const char *name, const char *part, const char *key, struct err *e)
 {
 	const json_t *value = NULL;
 
@@ -373,7 +379,8 @@ static int config_take(struct config **ret, const char *name, struct yaml_doc *d
 	return 0;
 }
 
-int config_parse(struct config **ret, const char *name, const char *text, size_t size, struct err *e)
+int config_parse(
+	struct config **ret, const char *name, const char *text, size_t size, struct err *e)
 {
 	struct yaml_doc *doc = NULL;
 	int r = yaml_load(&doc, name, text, size, e);
@@ -434,13 +441,14 @@ void config_restart_keys(const struct config *a, const struct config *b, char *d
 	} keys[] = {
 		{"driver", streq(a->driver, b->driver)},
 		{"listen", a->listen == b->listen && a->listen_port == b->listen_port &&
-				streq(a->listen_address, b->listen_address)},
+				   streq(a->listen_address, b->listen_address)},
 		{"kube", memcmp(&a->kube, &b->kube, sizeof(a->kube)) == 0},
-		{"leaderElection",
-			a->lease.enabled == b->lease.enabled && a->lease.duration == b->lease.duration &&
-				a->lease.renew_deadline == b->lease.renew_deadline &&
-				a->lease.retry == b->lease.retry && streq(a->lease.name, b->lease.name) &&
-				streq_null(a->lease.namespace_, b->lease.namespace_)},
+		{"leaderElection", a->lease.enabled == b->lease.enabled &&
+					   a->lease.duration == b->lease.duration &&
+					   a->lease.renew_deadline == b->lease.renew_deadline &&
+					   a->lease.retry == b->lease.retry &&
+					   streq(a->lease.name, b->lease.name) &&
+					   streq_null(a->lease.namespace_, b->lease.namespace_)},
 		{"nfs", a->nfs.operation_timeout == b->nfs.operation_timeout &&
 				a->nfs.queue_timeout == b->nfs.queue_timeout &&
 				a->nfs.idle == b->nfs.idle && a->nfs.window == b->nfs.window &&

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config.h: the configuration file of berth-provisioner: YAML, every key checked, unknown ones refused */
+/* config.h: the configuration file of berth-provisioner: YAML, every key checked, unknown ones
+ * refused */
 #ifndef BERTH_PROVISIONER_CONFIG_H
 #define BERTH_PROVISIONER_CONFIG_H
 
@@ -29,7 +30,7 @@ struct config {
 	const char *driver;
 	const char *aliases[CONFIG_ALIASES_MAX];
 	size_t n_aliases;
-	bool assist; /* binding of classes that do not say */
+	bool assist;             /* binding of classes that do not say */
 	char listen_address[64]; /* "" for all */
 	uint16_t listen_port;
 	bool listen; /* false for listen: "" */

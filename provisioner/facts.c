@@ -125,8 +125,9 @@ static int check_server(const char *s, struct err *e)
 {
 	size_t n = strlen(s);
 
-	if (n == 0 || n > SERVER_MAX || s[0] == '-' || strspn(s, "0123456789.:-_%"
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") != n)
+	if (n == 0 || n > SERVER_MAX || s[0] == '-' ||
+		strspn(s, "0123456789.:-_%"
+			  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") != n)
 		return bad(e, ATTR_SERVER, "is no name and no address");
 	return 0;
 }
@@ -269,8 +270,8 @@ static int take_volume_texts(struct facts *f, const json_t *pv, const json_t *at
 
 	if (take_text(&f->pv, json_string_at(pv, "metadata", "name", NULL)) < 0 ||
 		take_text(&f->driver, json_string_at(spec, "csi", "driver", NULL)) < 0 ||
-		take_text(&f->provisioner,
-			json_string_at(pv, "metadata", "annotations", NOTE_PROVISIONED_BY, NULL)) < 0 ||
+		take_text(&f->provisioner, json_string_at(pv, "metadata", "annotations",
+						   NOTE_PROVISIONED_BY, NULL)) < 0 ||
 		take_text(&f->class, json_string_at(spec, "storageClassName", NULL)) < 0 ||
 		take_text(&f->server, json_string_at(attrs, ATTR_SERVER, NULL)) < 0 ||
 		take_text(&f->export_, json_string_at(attrs, ATTR_EXPORT, NULL)) < 0 ||
@@ -352,7 +353,8 @@ static int take_permissions(struct facts *f, const json_t *p, struct err *e)
 	if (!mode)
 		return 0;
 	f->flags |= VOLUME_MODE_SET;
-	return parse_mode(mode, &f->mode) < 0 ? bad(e, "spec.permissions.mode", "is no octal mode") : 0;
+	return parse_mode(mode, &f->mode) < 0 ? bad(e, "spec.permissions.mode", "is no octal mode")
+					      : 0;
 }
 
 int facts_from_intent(struct facts *ret, const json_t *intent, struct err *e)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* facts.h: everything about one volume that must not change after it was made: from the class and the
- * claim once, then only from its BerthVolume or its PV */
+/* facts.h: everything about one volume that must not change after it was made: from the class and
+ * the claim once, then only from its BerthVolume or its PV */
 #ifndef BERTH_PROVISIONER_FACTS_H
 #define BERTH_PROVISIONER_FACTS_H
 

@@ -48,8 +48,7 @@ static void names_clear(struct ledger *g)
 {
 	struct name_count *n;
 
-	MAP_FOREACH(&g->names, n)
-	{
+	MAP_FOREACH (&g->names, n) {
 		free(n);
 	}
 	map_done(&g->names);
@@ -111,7 +110,7 @@ static bool is_unsettled(const struct ledger *g, const struct pv *v)
 	if (!has_uid(v))
 		return v->phase == PV_PENDING;
 	return v->phase != PV_RELEASED && v->phase != PV_FAILED &&
-		!map_get(&g->claims, &v->claim_uid, sizeof(v->claim_uid));
+	       !map_get(&g->claims, &v->claim_uid, sizeof(v->claim_uid));
 }
 
 static int settle(struct ledger *g, const struct pv *v)
@@ -233,8 +232,8 @@ const struct pv *ledger_server_of(const struct ledger *g, const struct uuid *cla
 static bool could_match(const struct pv *v, const struct pvc *c)
 {
 	return !v->o.deleting && streq(v->class, c->class) && v->capacity >= c->request &&
-		(v->access_modes & c->access_modes) == c->access_modes &&
-		!(v->flags & PV_BLOCK) == !(c->flags & PVC_BLOCK);
+	       (v->access_modes & c->access_modes) == c->access_modes &&
+	       !(v->flags & PV_BLOCK) == !(c->flags & PVC_BLOCK);
 }
 
 bool ledger_gate_foreign(const struct ledger *g, const struct pvc *c, const struct pv *own)
@@ -249,8 +248,7 @@ bool ledger_gate_foreign(const struct ledger *g, const struct pvc *c, const stru
 		return false;
 	if (g->unclaimed.size > LEDGER_UNCLAIMED_MAX)
 		return false;
-	MAP_FOREACH(&g->unclaimed, v)
-	{
+	MAP_FOREACH (&g->unclaimed, v) {
 		if (could_match(v, c))
 			return false;
 	}

@@ -21,13 +21,13 @@
  *   Released, or it has no claim's uid and the phase is Pending.
  */
 struct ledger {
-	struct map claims;     /* struct pvc by uid */
-	struct map served;     /* struct pv by claimRef.uid */
-	struct map unsettled;  /* struct pv by uid */
-	struct map unclaimed;  /* struct pv without claimRef, by uid */
-	struct map names;      /* how many PVs name a namespace/name; only with gates */
-	size_t duplicates;     /* PVs that share a claim's uid with one in served */
-	bool gates;            /* a class with binding: assist was seen */
+	struct map claims;    /* struct pvc by uid */
+	struct map served;    /* struct pv by claimRef.uid */
+	struct map unsettled; /* struct pv by uid */
+	struct map unclaimed; /* struct pv without claimRef, by uid */
+	struct map names;     /* how many PVs name a namespace/name; only with gates */
+	size_t duplicates;    /* PVs that share a claim's uid with one in served */
+	bool gates;           /* a class with binding: assist was seen */
 };
 
 void ledger_init(struct ledger *g);
@@ -42,7 +42,8 @@ int ledger_count_names(struct ledger *g, const struct pv *(*next)(void *userdata
 const struct pvc *ledger_find_claim(const struct ledger *g, const struct uuid *uid);
 const struct pv *ledger_server_of(const struct ledger *g, const struct uuid *claim_uid);
 
-/* Gate 1: no foreign PV is or may become this claim's. own: a PV of ours that may name it, or NULL. */
+/* Gate 1: no foreign PV is or may become this claim's. own: a PV of ours that may name it, or NULL.
+ */
 bool ledger_gate_foreign(const struct ledger *g, const struct pvc *c, const struct pv *own);
 /* Gate 2: the controller has caught up with all PVs. */
 static inline bool ledger_gate_busy(const struct ledger *g)

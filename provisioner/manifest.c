@@ -48,7 +48,8 @@ static json_t *access_modes(uint8_t modes)
 	json_t *a = json_array();
 
 	for (unsigned bit = ACCESS_RWO; bit <= ACCESS_RWOP; bit <<= 1)
-		if ((modes & bit) && json_array_append_new(a, json_string(access_mode_text(bit))) < 0) {
+		if ((modes & bit) &&
+			json_array_append_new(a, json_string(access_mode_text(bit))) < 0) {
 			json_decref(a);
 			return NULL;
 		}
@@ -78,7 +79,8 @@ static void put_options(json_t *o, const struct facts *f, bool *ok)
 		put_text(o, ATTR_ACT_AS, text, ok);
 	}
 	if (f->trash_ttl) {
-		snprintf(text, sizeof(text), "%llus", (unsigned long long)(f->trash_ttl / NSEC_PER_SEC));
+		snprintf(text, sizeof(text), "%llus",
+			(unsigned long long)(f->trash_ttl / NSEC_PER_SEC));
 		put_text(o, ATTR_TRASH_TTL, text, ok);
 	}
 }
@@ -161,9 +163,9 @@ static json_t *volume_spec(const struct manifest_volume *m)
 	put(o, "claimRef", claim_ref(m), &ok);
 	if (m->class->p.require_node_label)
 		put(o, "nodeAffinity",
-			json_pack("{s:{s:[{s:[{s:s,s:s,s:[s]}]}]}}", "required", "nodeSelectorTerms",
-				"matchExpressions", "key", NODE_LABEL_NFS, "operator", "In",
-				"values", "true"),
+			json_pack("{s:{s:[{s:[{s:s,s:s,s:[s]}]}]}}", "required",
+				"nodeSelectorTerms", "matchExpressions", "key", NODE_LABEL_NFS,
+				"operator", "In", "values", "true"),
 			&ok);
 	put_text(csi, "driver", f->driver, &ok);
 	put_text(csi, "volumeHandle", f->pv, &ok);
@@ -322,8 +324,7 @@ static ssize_t find_finalizer(const json_t *object, const char *finalizer)
 	size_t i;
 	json_t *item;
 
-	json_array_foreach(list, i, item)
-	{
+	json_array_foreach (list, i, item) {
 		if (streq_null(json_string_value(item), finalizer))
 			return (ssize_t)i;
 	}
@@ -351,12 +352,11 @@ json_t *manifest_add_finalizer(const json_t *object, const char *finalizer)
 	const json_t *list = json_at(object, "metadata", "finalizers", NULL);
 
 	if (json_array_size(list) > 0)
-		return append(guarded(object),
-			json_pack("{s:s,s:s,s:s}", "op", "add", "path", "/metadata/finalizers/-",
-				"value", finalizer));
-	return append(guarded(object),
-		json_pack("{s:s,s:s,s:[s]}", "op", "add", "path", "/metadata/finalizers", "value",
-			finalizer));
+		return append(
+			guarded(object), json_pack("{s:s,s:s,s:s}", "op", "add", "path",
+						 "/metadata/finalizers/-", "value", finalizer));
+	return append(guarded(object), json_pack("{s:s,s:s,s:[s]}", "op", "add", "path",
+					       "/metadata/finalizers", "value", finalizer));
 }
 
 json_t *manifest_unbind(const json_t *pv)
@@ -366,7 +366,7 @@ json_t *manifest_unbind(const json_t *pv)
 
 	if (!json_at(pv, "metadata", "annotations", NOTE_BOUND_BY_CONTROLLER, NULL))
 		return patch;
-	return append(patch,
-		json_pack("{s:s,s:s}", "op", "remove", "path",
-			"/metadata/annotations/pv.kubernetes.io~1bound-by-controller"));
+	return append(
+		patch, json_pack("{s:s,s:s}", "op", "remove", "path",
+			       "/metadata/annotations/pv.kubernetes.io~1bound-by-controller"));
 }

@@ -18,8 +18,8 @@ struct manifest_volume {
 	uint8_t access_modes; /* enum access_mode */
 };
 /*
- * The PV of contracts.md 4.3. volumeHandle is the PV's name: it is unique and stays when a server is
- * renamed; what a node needs stands in volumeAttributes. The finalizer only where the policy is
+ * The PV of contracts.md 4.3. volumeHandle is the PV's name: it is unique and stays when a server
+ * is renamed; what a node needs stands in volumeAttributes. The finalizer only where the policy is
  * Delete, berth.dev/reclaim only for Recycle.
  */
 json_t *manifest_volume(const struct manifest_volume *m);

@@ -34,8 +34,8 @@ char *api_path_intent(char dst[static API_PATH_MAX], const char *name, const cha
 	return cluster_path(dst, PATH_INTENTS, name, suffix);
 }
 
-char *api_path_claim(char dst[static API_PATH_MAX], const char *namespace_, const char *name,
-	const char *suffix)
+char *api_path_claim(
+	char dst[static API_PATH_MAX], const char *namespace_, const char *name, const char *suffix)
 {
 	char base[ESCAPED_MAX + 80], escaped[ESCAPED_MAX];
 

@@ -17,8 +17,8 @@
 #define CHOSEN_FOR SECONDS(10)
 
 static const char *const states[_AT_MAX] = {"Idle", "Reading", "Probing", "Intending", "Resuming",
-	"Creating", "Reporting", "Gated", "Publishing", "Examining", "BindingVolume", "BindingClaim",
-	"Rereading", "BindingStatus"};
+	"Creating", "Reporting", "Gated", "Publishing", "Examining", "BindingVolume",
+	"BindingClaim", "Rereading", "BindingStatus"};
 static const char *const events[_GO_MAX] = {"read", "probe", "intend", "resume", "create", "report",
 	"gate", "publish", "examine", "bind", "bindClaim", "reread", "bindStatus", "end"};
 
@@ -112,7 +112,8 @@ void provision_timed(struct provision *op, enum stats_step step)
 	stats_step(op->p->stats, step, clock_now() - op->step_at);
 }
 
-int provision_send(struct provision *op, enum kube_method m, const char *path, json_t *body, kube_fn fn)
+int provision_send(
+	struct provision *op, enum kube_method m, const char *path, json_t *body, kube_fn fn)
 {
 	return kube_request_json(op->p->client, m, path, body, fn, op, &op->request);
 }
@@ -167,7 +168,8 @@ struct provision *provision_free(struct provision *op)
 	return NULL;
 }
 
-/* ---- before the intent -------------------------------------------------------------------------- */
+/* ---- before the intent --------------------------------------------------------------------------
+ */
 
 static int expand(struct provision *op, const struct pattern_source *s, struct err *e)
 {
@@ -237,7 +239,8 @@ static int next_before(struct provision *op, enum provision_event *ret, struct e
 	if (!c)
 		return err_set(e, ESTALE, "the claim is gone");
 	facts_done(&op->facts);
-	if (facts_from_class(&op->facts, op->p->config->driver, class, class->p.servers[chosen], c) < 0 ||
+	if (facts_from_class(
+		    &op->facts, op->p->config->driver, class, class->p.servers[chosen], c) < 0 ||
 		str_replace(&op->facts.directory, op->directory) < 0)
 		return err_set(e, ENOMEM, "out of memory");
 	op->has_facts = true;
@@ -293,8 +296,8 @@ static int do_read(void *obj)
 	struct provision *op = obj;
 	char path[API_PATH_MAX];
 
-	return provision_send(op, KUBE_GET, api_path_claim(path, op->namespace_, op->name, ""), NULL,
-		on_read);
+	return provision_send(
+		op, KUBE_GET, api_path_claim(path, op->namespace_, op->name, ""), NULL, on_read);
 }
 
 static void on_probe(const struct volume_result *res, void *userdata)
@@ -335,7 +338,8 @@ static int do_probe(void *obj)
 	return op->p->nfs->ops->space(op->p->nfs, &place, on_probe, op);
 }
 
-/* ---- the intent --------------------------------------------------------------------------------- */
+/* ---- the intent ---------------------------------------------------------------------------------
+ */
 
 static void on_intend(struct kube_request *q, const struct kube_response *res, void *userdata)
 {
@@ -379,7 +383,8 @@ static int take_intent(struct provision *op, const json_t *intent, struct err *e
 	if (r < 0)
 		return err_prefix(e, "BerthVolume %s", op->facts.pv);
 	if (!streq(f.claim_uid, op->uid_text) || !streq(f.driver, op->facts.driver))
-		return err_set(e, EEXIST, "BerthVolume %s belongs to another claim or driver", f.pv);
+		return err_set(
+			e, EEXIST, "BerthVolume %s belongs to another claim or driver", f.pv);
 	if (json_at(intent, "metadata", "deletionTimestamp", NULL))
 		return err_set(e, EBUSY, "BerthVolume %s is being deleted", f.pv);
 	if (str_replace(&f.provisioner, op->facts.provisioner) < 0)
@@ -419,7 +424,8 @@ static int do_resume(void *obj)
 		op, KUBE_GET, api_path_intent(path, op->facts.pv, ""), NULL, on_resume);
 }
 
-/* ---- the directory -------------------------------------------------------------------------------- */
+/* ---- the directory
+ * -------------------------------------------------------------------------------- */
 
 static void tell_created(struct provision *op, const struct volume_result *res)
 {
@@ -431,11 +437,13 @@ static void tell_created(struct provision *op, const struct volume_result *res)
 			op->facts.server, op->facts.export_);
 	if (res->flags & (RESULT_OWNER_DIFFERS | RESULT_MODE_DIFFERS))
 		provisioner_event(op->p, &o, true, "OwnerDiffers", "%s:%s: %s", op->facts.server,
-			op->facts.export_, str_or(res->text, "the server made another owner or mode"));
+			op->facts.export_,
+			str_or(res->text, "the server made another owner or mode"));
 	if (op->class->anyone && !op->class->told) {
 		op->class->told = true;
 		provisioner_event(op->p, &o, true, "WorldWritable",
-			"StorageClass %s sets none of uid, gid and mode: directories are made with mode "
+			"StorageClass %s sets none of uid, gid and mode: directories are made with "
+			"mode "
 			"0777, anyone who reaches the export may write there",
 			op->class->name);
 	}
@@ -459,7 +467,8 @@ static void end_create(struct provision *op, const struct volume_result *res)
 
 	/* An error that the server or the worker gave before any change proves that nothing was
 	 * made; one that came instead of an answer proves nothing. */
-	if (is_silent(e.code) || errno_is_transient(e.code) || e.code == EIO || errno_is_disk_space(e.code))
+	if (is_silent(e.code) || errno_is_transient(e.code) || e.code == EIO ||
+		errno_is_disk_space(e.code))
 		op->maybe_made = true;
 	if (is_silent(e.code))
 		outcome = PROVISION_SILENT;
@@ -528,7 +537,8 @@ static int do_report(void *obj)
 		body, on_report);
 }
 
-/* ---- run -------------------------------------------------------------------------------------------- */
+/* ---- run
+ * -------------------------------------------------------------------------------------------- */
 
 static int first_step(struct provision *op, enum provision_event *ret, struct err *e)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* provision.h: one claim on its way to a volume, a state machine whose every step may be repeated */
+/* provision.h: one claim on its way to a volume, a state machine whose every step may be repeated
+ */
 #ifndef BERTH_PROVISIONER_PROVISION_H
 #define BERTH_PROVISIONER_PROVISION_H
 
@@ -18,10 +19,10 @@ enum provision_outcome {
 };
 
 /*
- *  Idle ─► Reading ─► Probing ─► Intending ─► Creating ─► Reporting ─► Publishing ─► (Binding…) ─► Idle
- *             │           │        │  ▲                       │  ▲
- *             '───────────┴────────│ Resuming (intent found)  '─Gated (assist: gate 2)
- *  any state ─END─► Idle with an outcome; the next run goes on after the last step that succeeded
+ *  Idle ─► Reading ─► Probing ─► Intending ─► Creating ─► Reporting ─► Publishing ─► (Binding…) ─►
+ * Idle │           │        │  ▲                       │  ▲ '───────────┴────────│ Resuming (intent
+ * found)  '─Gated (assist: gate 2) any state ─END─► Idle with an outcome; the next run goes on
+ * after the last step that succeeded
  */
 enum provision_state {
 	AT_IDLE,
@@ -110,16 +111,17 @@ static inline bool provision_runs(const struct provision *op)
 /* The gates or the claim changed: looks again. Only while it is gated. */
 void provision_gate_moved(struct provision *op);
 
-/* ---- between provision.c, publish.c and bind.c -------------------------------------------------- */
+/* ---- between provision.c, publish.c and bind.c --------------------------------------------------
+ */
 
 void provision_go(struct provision *op, enum provision_event ev);
 void provision_end(struct provision *op, enum provision_outcome outcome, const struct err *e);
 /* Ends with RETRY and the answer's words. */
-void provision_end_answer(
-	struct provision *op, const char *what, const struct kube_response *res);
+void provision_end_answer(struct provision *op, const char *what, const struct kube_response *res);
 /* The cached claim while it still is to be served by us, else NULL. */
 const struct pvc *provision_claim(const struct provision *op);
-int provision_send(struct provision *op, enum kube_method m, const char *path, json_t *body, kube_fn fn);
+int provision_send(
+	struct provision *op, enum kube_method m, const char *path, json_t *body, kube_fn fn);
 /* For metrics: the running step ended. */
 void provision_timed(struct provision *op, enum stats_step step);
 struct provisioner_object provision_object(const struct provision *op);

@@ -23,9 +23,9 @@ struct releases;
 struct works;
 
 /*
- * Caches feed the ledger and then works (claims to serve), releases (volumes to reclaim) and intents
- * (BerthVolumes to keep). Those act only while leading, and stop where they stand when the lease is
- * lost: every step can be taken up again from what the API server and the storage show.
+ * Caches feed the ledger and then works (claims to serve), releases (volumes to reclaim) and
+ * intents (BerthVolumes to keep). Those act only while leading, and stop where they stand when the
+ * lease is lost: every step can be taken up again from what the API server and the storage show.
  */
 struct provisioner {
 	struct loop *loop;
@@ -51,13 +51,15 @@ struct provisioner {
 	struct intents *intents;
 	struct exports *exports;
 	struct orphans *orphans;
-	char identity[128];     /* csiProvisionerIdentity, and who holds the Lease */
-	uint64_t intents_gone;  /* clock_now() when the API server last had no BerthVolumes; 0: it has */
+	char identity[128];    /* csiProvisionerIdentity, and who holds the Lease */
+	uint64_t intents_gone; /* clock_now() when the API server last had no BerthVolumes; 0: it
+				  has */
 	bool synced, leading, stopping;
+	uint64_t stopping_since;
 };
 
-int provisioner_new(struct provisioner **ret, const char *config_path, const char *kubeconfig,
-	struct err *e);
+int provisioner_new(
+	struct provisioner **ret, const char *config_path, const char *kubeconfig, struct err *e);
 /* Until a signal or the loss of the lease; the exit code of the process. */
 int provisioner_run(struct provisioner *p);
 struct provisioner *provisioner_free(struct provisioner *p);
@@ -77,7 +79,8 @@ struct provisioner_object {
 void provisioner_event(struct provisioner *p, const struct provisioner_object *o, bool warning,
 	const char *reason, const char *fmt, ...) _printf_(5, 6);
 
-/* The kind is not there (CRD missing or being removed): work goes on without intents for a while. */
+/* The kind is not there (CRD missing or being removed): work goes on without intents for a while.
+ */
 void provisioner_no_intents(struct provisioner *p);
 bool provisioner_has_intents(const struct provisioner *p);
 

@@ -8,8 +8,8 @@
 #include "provisioner/paths.h"
 #include "provisioner/provision.h"
 
-/* A claim that the controller has announced need not wait longer for gate 2: its PV is published and
- * the binding left to the controller, which then is slow but never wrong. */
+/* A claim that the controller has announced need not wait longer for gate 2: its PV is published
+ * and the binding left to the controller, which then is slow but never wrong. */
 #define GATE_PATIENCE SECONDS(5)
 
 /* The controller has announced the claim, so that publishing without assist is allowed. */
@@ -27,8 +27,8 @@ static bool wants_assist(const struct provision *op)
 	return c && !op->by_controller && claim_may_assist(c, op->class);
 }
 
-/* Not announced and not through the gates: the controller may be about to bind the claim to a volume
- * that was there before. */
+/* Not announced and not through the gates: the controller may be about to bind the claim to a
+ * volume that was there before. */
 enum provision_event provision_publish_or_gate(const struct provision *op)
 {
 	if (wants_assist(op))
@@ -80,7 +80,8 @@ void provision_gate_moved(struct provision *op)
 		provision_go(op, GO_BIND_CLAIM);
 }
 
-/* ---- the PV ----------------------------------------------------------------------------------------- */
+/* ---- the PV
+ * ----------------------------------------------------------------------------------------- */
 
 static void published(struct provision *op, const json_t *pv)
 {
@@ -148,7 +149,8 @@ int provision_do_publish(void *obj)
 	return provision_send(op, KUBE_POST, api_path_volume(path, NULL, ""), body, on_publish);
 }
 
-/* ---- a PV of that name is there ------------------------------------------------------------------------ */
+/* ---- a PV of that name is there
+ * ------------------------------------------------------------------------ */
 
 static void on_examine(struct kube_request *q, const struct kube_response *res, void *userdata)
 {
@@ -168,7 +170,8 @@ static void on_examine(struct kube_request *q, const struct kube_response *res, 
 		return;
 	}
 	if (!streq_null(uid, op->uid_text)) {
-		err_set(&e, EEXIST, "PersistentVolume %s exists and is not this claim's", op->facts.pv);
+		err_set(&e, EEXIST, "PersistentVolume %s exists and is not this claim's",
+			op->facts.pv);
 		provision_end(op, PROVISION_INFEASIBLE, &e);
 		return;
 	}

@@ -161,8 +161,7 @@ static void lane_free(struct lane *l)
 	struct queue_flow *f;
 
 	list_remove(&l->link);
-	MAP_FOREACH(&l->by_name, f)
-	{
+	MAP_FOREACH (&l->by_name, f) {
 		free(f);
 	}
 	map_done(&l->by_name);
@@ -176,8 +175,7 @@ struct queue *queue_free(struct queue *q)
 
 	if (!q)
 		return NULL;
-	MAP_FOREACH(&q->lanes, l)
-	{
+	MAP_FOREACH (&q->lanes, l) {
 		lane_free(l);
 	}
 	map_done(&q->lanes);
@@ -357,8 +355,7 @@ void queue_each(const struct queue *q,
 {
 	struct lane *l;
 
-	MAP_FOREACH(&q->lanes, l)
-	{
+	MAP_FOREACH (&q->lanes, l) {
 		fn(l->name, l->waiting, l->running, l->silent, userdata);
 	}
 }

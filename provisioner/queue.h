@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* queue.h: turns for work: bounded in all and for each server, fair between servers and, within one,
- * between namespaces and classes; a server that does not answer gets one probe at a time */
+/* queue.h: turns for work: bounded in all and for each server, fair between servers and, within
+ * one, between namespaces and classes; a server that does not answer gets one probe at a time */
 #ifndef BERTH_PROVISIONER_QUEUE_H
 #define BERTH_PROVISIONER_QUEUE_H
 
@@ -25,9 +25,9 @@ struct job {
 };
 
 enum job_outcome {
-	JOB_DONE,    /* says nothing about the server */
+	JOB_DONE,     /* says nothing about the server */
 	JOB_ANSWERED, /* the server answered, be it with a refusal */
-	JOB_SILENT   /* it did not: the others wait while one job at a time probes */
+	JOB_SILENT    /* it did not: the others wait while one job at a time probes */
 };
 
 struct queue;

@@ -12,8 +12,9 @@
 #include "provisioner/verdict.h"
 #include "provisioner/works.h"
 
-static const char *const states[_OUT_MAX] = {"Idle", "ReadingIntent", "ReadingVolume", "ReadingClaim",
-	"Proving", "Waiting", "Acting", "Deleting", "Freeing", "Rereading", "Unbinding", "Forgetting"};
+static const char *const states[_OUT_MAX] = {"Idle", "ReadingIntent", "ReadingVolume",
+	"ReadingClaim", "Proving", "Waiting", "Acting", "Deleting", "Freeing", "Rereading",
+	"Unbinding", "Forgetting"};
 static const char *const events[_RE_MAX] = {"intent", "volume", "claim", "prove", "wait", "act",
 	"delete", "free", "reread", "unbind", "forget", "end"};
 
@@ -65,13 +66,14 @@ const struct sm_table release_table = {
 	.n_edges = ELEMENTSOF(edges),
 };
 
-/* ---- frame -------------------------------------------------------------------------------------- */
+/* ---- frame --------------------------------------------------------------------------------------
+ */
 
 struct provisioner_object release_object(const struct release *r)
 {
 	if (r->goal == GOAL_UNDO)
-		return (struct provisioner_object){"PersistentVolumeClaim", r->facts.claim_namespace,
-			r->facts.claim_name, r->facts.claim_uid};
+		return (struct provisioner_object){"PersistentVolumeClaim",
+			r->facts.claim_namespace, r->facts.claim_name, r->facts.claim_uid};
 	return (struct provisioner_object){"PersistentVolume", "", r->pv, r->pv_uid};
 }
 
@@ -121,7 +123,8 @@ int release_run(struct release *r)
 	return res;
 }
 
-/* ---- the intent, for an undo after a restart -------------------------------------------------------- */
+/* ---- the intent, for an undo after a restart
+ * -------------------------------------------------------- */
 
 static void on_intent(struct kube_request *q, const struct kube_response *res, void *userdata)
 {
@@ -144,7 +147,9 @@ static void on_intent(struct kube_request *q, const struct kube_response *res, v
 		return;
 	}
 	r->has_facts = true;
-	r->maybe_made = true;
+	/* Its PV may have been there, kept on purpose, and removed by an admin: touch nothing. */
+	r->maybe_made = r->facts.reclaim != RECLAIM_RETAIN ||
+		!streq_null(json_string_at(res->object, "status", "phase", NULL), "Ready");
 	release_go(r, RE_VOLUME);
 }
 
@@ -156,7 +161,8 @@ static int do_intent(void *obj)
 	return release_send(r, KUBE_GET, api_path_intent(path, r->pv, ""), NULL, on_intent);
 }
 
-/* ---- the PV ------------------------------------------------------------------------------------------ */
+/* ---- the PV
+ * ------------------------------------------------------------------------------------------ */
 
 static void go_act(struct release *r)
 {
@@ -187,8 +193,8 @@ static int check_live(struct release *r, const json_t *pv, enum volume_verdict *
 	*ret = volume_check(r->p->config, pv_of(o));
 	if (r->goal == GOAL_LOSER)
 		*ret = volume_is_ours(r->p->config, pv_of(o)) && pv_of(o)->phase != PV_BOUND
-			? VOLUME_RECLAIM
-			: VOLUME_LEAVE;
+			       ? VOLUME_RECLAIM
+			       : VOLUME_LEAVE;
 	uuid_format(&o->uid, r->pv_uid);
 	kind_pv.free(r->p->pool, o);
 	return 0;
@@ -232,8 +238,8 @@ static void reclaim(struct release *r, const json_t *pv)
 	if (r->facts.reclaim == RECLAIM_RETAIN) {
 		release_end(r, RELEASE_DONE, NULL);
 	} else if (!intent_agrees(r)) {
-		err_set(&e, EPERM, "the PV's token is not that of BerthVolume %s: nothing was touched",
-			r->pv);
+		err_set(&e, EPERM,
+			"the PV's token is not that of BerthVolume %s: nothing was touched", r->pv);
 		release_end(r, RELEASE_REFUSED, &e);
 	} else if (*r->facts.claim_namespace) {
 		release_go(r, RE_CLAIM);
@@ -288,7 +294,8 @@ static int do_volume(void *obj)
 	return release_send(r, KUBE_GET, api_path_volume(path, r->pv, ""), NULL, on_volume);
 }
 
-/* ---- the claim ---------------------------------------------------------------------------------------- */
+/* ---- the claim
+ * ---------------------------------------------------------------------------------------- */
 
 /* Whether what the API server says now leaves the volume without an owner. */
 static bool claim_is_over(const struct release *r, const json_t *claim)
@@ -303,7 +310,7 @@ static bool claim_is_over(const struct release *r, const json_t *claim)
 		return !same;
 	case GOAL_UNDO:
 		return !same || json_at(claim, "metadata", "deletionTimestamp", NULL) ||
-			(*volume && !streq(volume, r->pv));
+		       (*volume && !streq(volume, r->pv));
 	case GOAL_LOSER:
 		return streq_null(uid, made_for) && *volume && !streq(volume, r->pv);
 	case GOAL_UPKEEP:
@@ -337,7 +344,8 @@ static void on_claim(struct kube_request *q, const struct kube_response *res, vo
 		return;
 	}
 	/* The controller saw it gone, the API server has it: it is the API server that is right. */
-	err_set(&e, EBUSY, "the claim %s/%s is still there", r->facts.claim_namespace, r->facts.claim_name);
+	err_set(&e, EBUSY, "the claim %s/%s is still there", r->facts.claim_namespace,
+		r->facts.claim_name);
 	release_end(r, RELEASE_RETRY, &e);
 }
 
@@ -347,10 +355,12 @@ static int do_claim(void *obj)
 	char path[API_PATH_MAX];
 
 	return release_send(r, KUBE_GET,
-		api_path_claim(path, r->facts.claim_namespace, r->facts.claim_name, ""), NULL, on_claim);
+		api_path_claim(path, r->facts.claim_namespace, r->facts.claim_name, ""), NULL,
+		on_claim);
 }
 
-/* ---- the place (reliability.md F4) ------------------------------------------------------------------------ */
+/* ---- the place (reliability.md F4)
+ * ------------------------------------------------------------------------ */
 
 static void on_prove(struct kube_request *q, const struct kube_response *res, void *userdata)
 {
@@ -366,7 +376,8 @@ static void on_prove(struct kube_request *q, const struct kube_response *res, vo
 		go_act(r);
 	} else if (res->status == KUBE_OK || res->status == KUBE_E_NOT_FOUND) {
 		err_set(&e, EPERM,
-			"%s:%s is named by no StorageClass, no BerthVolume of this volume and not by "
+			"%s:%s is named by no StorageClass, no BerthVolume of this volume and not "
+			"by "
 			"nfs.allow: it is not contacted",
 			r->facts.server, r->facts.export_);
 		release_end(r, RELEASE_REFUSED, &e);

@@ -74,6 +74,8 @@ struct release {
 	struct facts facts;
 	bool has_facts;
 	bool maybe_made; /* undo: something may lie on the export */
+	bool erase;      /* an orphan: by its record's reclaim mode, data and all */
+	bool refused;    /* the last time: a change may help */
 	bool again;      /* the PV changed while we ran */
 	bool acted;      /* the storage is done: only API objects are left */
 	bool has_intent; /* a BerthVolume may be there */
@@ -95,7 +97,8 @@ void release_end(struct release *r, enum release_outcome outcome, const struct e
 void release_wait(struct release *r);
 void release_acted(struct release *r, enum job_outcome outcome);
 
-/* ---- between release.c, act.c and remove.c -------------------------------------------------------- */
+/* ---- between release.c, act.c and remove.c
+ * -------------------------------------------------------- */
 
 int release_send(struct release *r, enum kube_method m, const char *path, json_t *body, kube_fn fn);
 void release_end_answer(struct release *r, const char *what, const struct kube_response *res);

@@ -24,7 +24,8 @@ struct releases {
 	struct provisioner *p;
 	struct map by_pv;
 	struct queue *queue;
-	size_t running;
+	size_t running; /* not idle */
+	size_t waiting; /* of them: for the server's turn */
 };
 
 static void on_turn(struct job *j, void *userdata);
@@ -47,8 +48,9 @@ static struct release *release_make(struct releases *s, const char *pv, enum rel
 	r->has_intent = true;
 	r->job = (struct job){.turn = on_turn, .userdata = r};
 	r->delay = (struct delay){.due = on_due, .userdata = r};
-	r->backoff = (struct backoff){
-		.min = s->p->config->retry.min, .max = s->p->config->retry.max, .jitter_percent = 20};
+	r->backoff = (struct backoff){.min = s->p->config->retry.min,
+		.max = s->p->config->retry.max,
+		.jitter_percent = 20};
 	r->pv = strdup(pv);
 	if (!r->pv || map_add(&s->by_pv, r) < 0) {
 		free(r->pv);
@@ -62,6 +64,8 @@ static void release_free(struct release *r)
 {
 	if (r->state != OUT_IDLE)
 		r->s->running--;
+	if (r->state == OUT_WAITING && !r->job.running)
+		r->s->waiting--;
 	if (r->request)
 		kube_request_cancel(r->request);
 	delay_stop(r->p->delays, &r->delay);
@@ -100,6 +104,8 @@ static void begin(struct releases *s, const char *pv, enum release_goal goal)
 		r->again = true;
 		if (r->goal == GOAL_UPKEEP && r->state == OUT_IDLE)
 			r->goal = (uint8_t)goal;
+		if (r->refused && r->state == OUT_IDLE && delay_waits(&r->delay))
+			enqueue(r);
 		return;
 	}
 	r = release_make(s, pv, goal);
@@ -107,13 +113,15 @@ static void begin(struct releases *s, const char *pv, enum release_goal goal)
 		enqueue(r);
 }
 
-/* ---- what is to end -------------------------------------------------------------------------------- */
+/* ---- what is to end
+ * -------------------------------------------------------------------------------- */
 
 static const struct pvc *claim_named_by(const struct releases *s, const struct pv *v)
 {
-	const struct object *o = v->flags & PV_HAS_CLAIM
-		? informer_get(s->p->claims, v->claim_namespace, v->claim_name)
-		: NULL;
+	const struct object *o =
+		v->flags & PV_HAS_CLAIM
+			? informer_get(s->p->claims, v->claim_namespace, v->claim_name)
+			: NULL;
 
 	return o ? pvc_of(o) : NULL;
 }
@@ -159,18 +167,36 @@ void releases_consider_intent(struct releases *s, const struct bvol *b)
 	begin(s, b->o.name, GOAL_UNDO);
 }
 
-void releases_undo(struct releases *s, struct facts *facts, bool maybe_made)
+static struct release *undo_make(struct releases *s, struct facts *facts)
 {
-	struct release *r = map_gets(&s->by_pv, facts->pv);
+	struct release *r =
+		map_gets(&s->by_pv, facts->pv) ? NULL : release_make(s, facts->pv, GOAL_UNDO);
 
-	if (r)
-		return;
-	r = release_make(s, facts->pv, GOAL_UNDO);
 	if (!r)
-		return;
+		return NULL;
 	r->facts = *facts;
 	*facts = (struct facts){0};
 	r->has_facts = true;
+	r->maybe_made = true;
+	return r;
+}
+
+void releases_orphan(struct releases *s, struct facts *facts, bool erase)
+{
+	struct release *r = undo_make(s, facts);
+
+	if (!r)
+		return;
+	r->erase = erase;
+	enqueue(r);
+}
+
+void releases_undo(struct releases *s, struct facts *facts, bool maybe_made)
+{
+	struct release *r = undo_make(s, facts);
+
+	if (!r)
+		return;
 	r->maybe_made = maybe_made;
 	if (provisioner_active(s->p))
 		enqueue(r);
@@ -178,7 +204,8 @@ void releases_undo(struct releases *s, struct facts *facts, bool maybe_made)
 		release_free(r); /* the BerthVolume and the record tell the next leader */
 }
 
-/* ---- turns --------------------------------------------------------------------------------------------- */
+/* ---- turns
+ * --------------------------------------------------------------------------------------------- */
 
 static bool claim_is_served(const struct release *r)
 {
@@ -197,6 +224,7 @@ static void on_turn(struct job *j, void *userdata)
 
 	(void)j;
 	if (r->state == OUT_WAITING) {
+		r->s->waiting--;
 		release_go(r, clock_now() - r->read_at > FRESH_FOR ? RE_VOLUME : RE_ACT);
 		return;
 	}
@@ -238,7 +266,10 @@ void release_wait(struct release *r)
 
 		err_set(&e, ENOMEM, "out of memory");
 		release_end(r, RELEASE_RETRY, &e);
+		return;
 	}
+	r->s->waiting++;
+	provisioner_settled(r->p);
 }
 
 void release_acted(struct release *r, enum job_outcome outcome)
@@ -246,7 +277,8 @@ void release_acted(struct release *r, enum job_outcome outcome)
 	queue_done(r->s->queue, &r->job, outcome);
 }
 
-/* ---- ends ---------------------------------------------------------------------------------------------- */
+/* ---- ends
+ * ---------------------------------------------------------------------------------------------- */
 
 static const char *failure_reason(const struct release *r)
 {
@@ -289,6 +321,7 @@ void release_end(struct release *r, enum release_outcome outcome, const struct e
 	r->request = NULL;
 	sm_fire(&release_table, &r->state, RE_END, r);
 	s->running--;
+	r->refused = outcome == RELEASE_REFUSED;
 	queue_done(s->queue, &r->job, JOB_DONE);
 	if (e && outcome != RELEASE_DONE)
 		tell(r, outcome, e);
@@ -308,7 +341,11 @@ void release_end(struct release *r, enum release_outcome outcome, const struct e
 		start_again(r, backoff_next(&r->backoff));
 		break;
 	case RELEASE_REFUSED:
-		start_again(r, p->config->retry.max);
+		/* The orphan scan comes by again. */
+		if (r->goal == GOAL_UNDO)
+			release_free(r);
+		else
+			start_again(r, p->config->retry.max);
 		break;
 	}
 	provisioner_settled(p);
@@ -321,7 +358,8 @@ void releases_poke(struct releases *s, const struct uuid *claim_uid)
 
 	if (facts_pv_name(claim_uid, &pv) >= 0)
 		r = map_gets(&s->by_pv, pv);
-	if (r && r->state == OUT_IDLE && delay_waits(&r->delay) && r->backoff.tries == 0 && !r->told)
+	if (r && r->state == OUT_IDLE && delay_waits(&r->delay) && r->backoff.tries == 0 &&
+		!r->told)
 		enqueue(r);
 }
 
@@ -347,12 +385,12 @@ void releases_set_limits(struct releases *s)
 
 size_t releases_running(const struct releases *s)
 {
-	return s->running;
+	return s->running - s->waiting;
 }
 
 size_t releases_waiting(const struct releases *s)
 {
-	return s->by_pv.size - s->running;
+	return s->by_pv.size - releases_running(s);
 }
 
 int releases_new(struct releases **ret, struct provisioner *p)
@@ -377,8 +415,7 @@ struct releases *releases_free(struct releases *s)
 
 	if (!s)
 		return NULL;
-	MAP_FOREACH(&s->by_pv, r)
-	{
+	MAP_FOREACH (&s->by_pv, r) {
 		release_free(r);
 	}
 	map_done(&s->by_pv);

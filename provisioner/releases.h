@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* releases.h: the ends of volumes: reclaim of Released PVs, undo of what no PV ever showed, losers */
+/* releases.h: the ends of volumes: reclaim of Released PVs, undo of what no PV ever showed, losers
+ */
 #ifndef BERTH_PROVISIONER_RELEASES_H
 #define BERTH_PROVISIONER_RELEASES_H
 
@@ -23,6 +24,9 @@ void releases_consider_intent(struct releases *s, const struct bvol *b);
 /* The same for a claim that went while we served it; facts are moved. maybe_made: something may lie
  * on the export, which has to be looked at. */
 void releases_undo(struct releases *s, struct facts *facts, bool maybe_made);
+/* A record on an export without PV, claim and BerthVolume: discarded where it was never used, and
+ * with erase ended by its reclaim mode. facts are moved; live reads come first. */
+void releases_orphan(struct releases *s, struct facts *facts, bool erase);
 /* A PV of ours whose claim is bound to another (binding.md 1, loser rule). */
 void releases_lost(struct releases *s, const char *pv);
 /* The claim of that uid is no longer being served: what waited for it goes on. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* remove.c: what is left in the API server after a volume's end: PV, finalizer, claimRef, BerthVolume */
+/* remove.c: what is left in the API server after a volume's end: PV, finalizer, claimRef,
+ * BerthVolume */
 #include <errno.h>
 
 #include "base/clock.h"
@@ -47,7 +48,8 @@ void remove_next(struct release *r, const json_t *pv)
 	}
 }
 
-/* ---- DELETE ------------------------------------------------------------------------------------- */
+/* ---- DELETE -------------------------------------------------------------------------------------
+ */
 
 static void on_delete(struct kube_request *q, const struct kube_response *res, void *userdata)
 {
@@ -60,7 +62,7 @@ static void on_delete(struct kube_request *q, const struct kube_response *res, v
 		informer_observe(r->p->volumes, res->object);
 		remove_next(r, res->object);
 	} else if (res->status == KUBE_OK || res->status == KUBE_E_NOT_FOUND ||
-		res->status == KUBE_E_CONFLICT) {
+		   res->status == KUBE_E_CONFLICT) {
 		/* Gone at once, gone before, or another PV of that name: not ours to delete. */
 		release_go(r, RE_FORGET);
 	} else {
@@ -82,7 +84,8 @@ int remove_do_delete(void *obj)
 	return release_send(r, KUBE_DELETE, api_path_volume(path, r->pv, ""), body, on_delete);
 }
 
-/* ---- the finalizer ---------------------------------------------------------------------------------- */
+/* ---- the finalizer
+ * ---------------------------------------------------------------------------------- */
 
 static void on_free(struct kube_request *q, const struct kube_response *res, void *userdata)
 {
@@ -116,7 +119,8 @@ int remove_do_free(void *obj)
 	return release_send(r, KUBE_PATCH_JSON, api_path_volume(path, r->pv, ""), patch, on_free);
 }
 
-/* ---- once more, live ---------------------------------------------------------------------------------- */
+/* ---- once more, live
+ * ---------------------------------------------------------------------------------- */
 
 /* Recycled: only a PV that still is what we recycled it as is given back. */
 static void unbind_or_leave(struct release *r, const json_t *pv)
@@ -162,7 +166,8 @@ int remove_do_reread(void *obj)
 	return release_send(r, KUBE_GET, api_path_volume(path, r->pv, ""), NULL, on_reread);
 }
 
-/* ---- claimRef ------------------------------------------------------------------------------------------ */
+/* ---- claimRef
+ * ------------------------------------------------------------------------------------------ */
 
 static void on_unbind(struct kube_request *q, const struct kube_response *res, void *userdata)
 {
@@ -176,7 +181,8 @@ static void on_unbind(struct kube_request *q, const struct kube_response *res, v
 			informer_observe(r->p->volumes, res->object);
 		provisioner_event(r->p, &o, false, "VolumeRecycled", "Volume recycled");
 		finished(r);
-	} else if (res->status == KUBE_E_NOT_FOUND || (is_conflict(res) && ++r->tries < TRIES_MAX)) {
+	} else if (res->status == KUBE_E_NOT_FOUND ||
+		   (is_conflict(res) && ++r->tries < TRIES_MAX)) {
 		release_go(r, RE_REREAD);
 	} else {
 		release_end_answer(r, "cannot clear the PersistentVolume's claimRef", res);
@@ -195,7 +201,8 @@ int remove_do_unbind(void *obj)
 	return release_send(r, KUBE_PATCH_JSON, api_path_volume(path, r->pv, ""), patch, on_unbind);
 }
 
-/* ---- BerthVolume ------------------------------------------------------------------------------------------ */
+/* ---- BerthVolume
+ * ------------------------------------------------------------------------------------------ */
 
 static void on_forget(struct kube_request *q, const struct kube_response *res, void *userdata)
 {

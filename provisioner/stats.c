@@ -63,18 +63,17 @@ void stats_provisioned(struct stats *s, const char *class, uint64_t took_ns)
 	metric_add(labelled(s, METRIC_COUNTER, "controller_persistentvolumeclaim_provision_total",
 			   "Claims provisioned.", CLASS_AND_SOURCE(class)),
 		1);
-	metric_observe(
-		labelled(s, METRIC_HISTOGRAM,
-			"controller_persistentvolumeclaim_provision_duration_seconds",
-			"From the claim's turn to its PV.", CLASS_AND_SOURCE(class)),
+	metric_observe(labelled(s, METRIC_HISTOGRAM,
+			       "controller_persistentvolumeclaim_provision_duration_seconds",
+			       "From the claim's turn to its PV.", CLASS_AND_SOURCE(class)),
 		seconds(took_ns));
 }
 
 void stats_provision_failed(struct stats *s, const char *class)
 {
-	metric_add(
-		labelled(s, METRIC_COUNTER, "controller_persistentvolumeclaim_provision_failed_total",
-			"Attempts to provision a claim that failed.", CLASS_AND_SOURCE(class)),
+	metric_add(labelled(s, METRIC_COUNTER,
+			   "controller_persistentvolumeclaim_provision_failed_total",
+			   "Attempts to provision a claim that failed.", CLASS_AND_SOURCE(class)),
 		1);
 }
 
@@ -83,9 +82,9 @@ void stats_deleted(struct stats *s, const char *class, uint64_t took_ns)
 	metric_add(labelled(s, METRIC_COUNTER, "controller_persistentvolume_delete_total",
 			   "Volumes reclaimed.", CLASS_ONLY(class)),
 		1);
-	metric_observe(labelled(s, METRIC_HISTOGRAM,
-			       "controller_persistentvolume_delete_duration_seconds",
-			       "From the volume's turn to its PV's end.", CLASS_ONLY(class)),
+	metric_observe(
+		labelled(s, METRIC_HISTOGRAM, "controller_persistentvolume_delete_duration_seconds",
+			"From the volume's turn to its PV's end.", CLASS_ONLY(class)),
 		seconds(took_ns));
 }
 
@@ -117,5 +116,6 @@ void stats_gauge(struct stats *s, const char *name, const char *help, double v)
 void stats_gauge_for(struct stats *s, const char *name, const char *help, const char *label,
 	const char *value, double v)
 {
-	metric_set(labelled(s, METRIC_GAUGE, name, help, ((const char *const[4]){label, value})), v);
+	metric_set(
+		labelled(s, METRIC_GAUGE, name, help, ((const char *const[4]){label, value})), v);
 }

@@ -7,7 +7,7 @@
 bool volume_is_ours(const struct config *c, const struct pv *v)
 {
 	return streq(v->driver, c->driver) && config_is_ours(c, v->provisioned_by) &&
-		!object_token_none(&v->token) && !(v->flags & PV_MIGRATED);
+	       !object_token_none(&v->token) && !(v->flags & PV_MIGRATED);
 }
 
 static bool is_recycled(const struct pv *v)
@@ -15,7 +15,8 @@ static bool is_recycled(const struct pv *v)
 	return streq(v->reclaim, "Recycle");
 }
 
-/* Released is the controller's word that the claim is gone; we ask the API server ourselves later. */
+/* Released is the controller's word that the claim is gone; we ask the API server ourselves later.
+ */
 static bool may_end(const struct pv *v)
 {
 	bool held = v->o.deleting && (v->flags & PV_FINALIZER);
@@ -49,7 +50,7 @@ bool volume_has_lost(const struct config *c, const struct pv *v, const struct pv
 	if (!uid || uuid_parse(uid, &made_for) < 0)
 		return false;
 	return memcmp(&made_for, &claim->o.uid, sizeof(made_for)) == 0 && *claim->volume_name &&
-		!streq(claim->volume_name, v->o.name) &&
-		(!(v->flags & PV_CLAIM_UID) ||
-			memcmp(&v->claim_uid, &claim->o.uid, sizeof(made_for)) == 0);
+	       !streq(claim->volume_name, v->o.name) &&
+	       (!(v->flags & PV_CLAIM_UID) ||
+		       memcmp(&v->claim_uid, &claim->o.uid, sizeof(made_for)) == 0);
 }

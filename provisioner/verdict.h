@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* verdict.h: what is to be done with a PV, decided from the PV alone (contracts.md 4.5, binding.md 3) */
+/* verdict.h: what is to be done with a PV, decided from the PV alone (contracts.md 4.5, binding.md
+ * 3) */
 #ifndef BERTH_PROVISIONER_VERDICT_H
 #define BERTH_PROVISIONER_VERDICT_H
 
@@ -8,7 +9,7 @@
 
 enum volume_verdict {
 	VOLUME_LEAVE,
-	VOLUME_RECLAIM,        /* by its reclaim mode, after live reads of PV and claim */
+	VOLUME_RECLAIM, /* by its reclaim mode, after live reads of PV and claim */
 	VOLUME_ADD_FINALIZER,
 	VOLUME_DROP_FINALIZER, /* policy is Retain (or Recycle) now: nothing holds the PV */
 };

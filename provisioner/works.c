@@ -61,7 +61,8 @@ static struct map_key key_of(const void *value)
 	return (struct map_key){&((const struct work *)value)->uid, sizeof(struct uuid)};
 }
 
-/* ---- one work --------------------------------------------------------------------------------- */
+/* ---- one work ---------------------------------------------------------------------------------
+ */
 
 static void work_set(struct work *w, enum work_state state)
 {
@@ -97,8 +98,9 @@ static struct work *work_make(struct works *s, const struct pvc *c)
 	w->uid = c->o.uid;
 	w->job = (struct job){.turn = on_turn, .userdata = w};
 	w->delay = (struct delay){.due = on_due, .userdata = w};
-	w->backoff = (struct backoff){
-		.min = s->p->config->retry.min, .max = s->p->config->retry.max, .jitter_percent = 20};
+	w->backoff = (struct backoff){.min = s->p->config->retry.min,
+		.max = s->p->config->retry.max,
+		.jitter_percent = 20};
 	if (map_add(&s->by_uid, w) < 0) {
 		free(w);
 		return NULL;
@@ -151,11 +153,12 @@ static void work_enqueue(struct work *w, const struct pvc *c, const struct class
 
 static struct provisioner_object object_of(const struct pvc *c, char uid[static UUID_TEXT_MAX])
 {
-	return (struct provisioner_object){"PersistentVolumeClaim", c->o.namespace_, c->o.name,
-		uuid_format(&c->o.uid, uid)};
+	return (struct provisioner_object){
+		"PersistentVolumeClaim", c->o.namespace_, c->o.name, uuid_format(&c->o.uid, uid)};
 }
 
-/* ---- verdicts ----------------------------------------------------------------------------------- */
+/* ---- verdicts -----------------------------------------------------------------------------------
+ */
 
 /* A claim that is wrong: one event for a text, again when the hold has ended. */
 static void work_hold(struct work *w, const struct pvc *c, const struct err *e)
@@ -168,16 +171,17 @@ static void work_hold(struct work *w, const struct pvc *c, const struct err *e)
 	if (w->state == WORK_HELD && w->told == text)
 		return;
 	w->told = text;
-	log_write(LOG_LEVEL_WARNING, LOG_FIELDS({"class", c->class}), "claim %s/%s: %s", c->o.namespace_,
-		c->o.name, e->text);
+	log_write(LOG_LEVEL_WARNING, LOG_FIELDS({"class", c->class}), "claim %s/%s: %s",
+		c->o.namespace_, c->o.name, e->text);
 	provisioner_event(p, &o, true, "ProvisioningFailed",
-		"Volume provisioning failed with infeasible error. Retries will be delayed. %s", e->text);
+		"Volume provisioning failed with infeasible error. Retries will be delayed. %s",
+		e->text);
 	stats_provision_failed(p->stats, c->class);
 	work_delay(w, WORK_HELD, p->config->retry.max);
 }
 
-static enum claim_verdict check(struct works *s, const struct pvc *c, struct class_info **ret_class,
-	struct err *e)
+static enum claim_verdict check(
+	struct works *s, const struct pvc *c, struct class_info **ret_class, struct err *e)
 {
 	struct provisioner *p = s->p;
 	const struct object *class = informer_get(p->classes_seen, "", c->class);
@@ -298,10 +302,11 @@ void works_gone(struct works *s, const struct pvc *c)
 		work_drop(w);
 }
 
-/* ---- a claim's turn ------------------------------------------------------------------------------ */
+/* ---- a claim's turn
+ * ------------------------------------------------------------------------------ */
 
-static void work_failed(struct work *w, const struct pvc *c, enum provision_outcome outcome,
-	const struct err *e)
+static void work_failed(
+	struct work *w, const struct pvc *c, enum provision_outcome outcome, const struct err *e)
 {
 	struct provisioner *p = w->s->p;
 	char uid[UUID_TEXT_MAX];
@@ -337,8 +342,8 @@ static enum job_outcome job_outcome(enum provision_outcome o)
 	return JOB_DONE;
 }
 
-static void on_done(struct provision *op, enum provision_outcome outcome, const struct err *e,
-	void *userdata)
+static void on_done(
+	struct provision *op, enum provision_outcome outcome, const struct err *e, void *userdata)
 {
 	struct work *w = userdata;
 	struct provisioner *p = w->s->p;
@@ -396,7 +401,8 @@ static void work_run(struct work *w, const struct pvc *c, struct class_info *cla
 		return;
 	queue_remove(w->s->queue, &w->job);
 	work_set(w, WORK_NEW);
-	work_failed(w, c, r == -EINVAL || r == -ENAMETOOLONG ? PROVISION_INFEASIBLE : PROVISION_RETRY, &e);
+	work_failed(w, c,
+		r == -EINVAL || r == -ENAMETOOLONG ? PROVISION_INFEASIBLE : PROVISION_RETRY, &e);
 }
 
 static void on_turn(struct job *j, void *userdata)
@@ -447,7 +453,8 @@ static void on_due(struct delay *d, void *userdata)
 		work_drop(w);
 }
 
-/* ---- all of them --------------------------------------------------------------------------------- */
+/* ---- all of them
+ * --------------------------------------------------------------------------------- */
 
 void works_gates_moved(struct works *s)
 {
@@ -490,8 +497,7 @@ void works_class_changed(struct works *s, const char *class)
 
 	if (!provisioner_active(s->p))
 		return;
-	MAP_FOREACH(&s->p->ledger.claims, c)
-	{
+	MAP_FOREACH (&s->p->ledger.claims, c) {
 		struct work *w;
 
 		if (c->phase != CLAIM_PENDING || *c->volume_name || !streq(c->class, class))
@@ -507,8 +513,7 @@ void works_consider_all(struct works *s)
 {
 	const struct pvc *c;
 
-	MAP_FOREACH(&s->p->ledger.claims, c)
-	{
+	MAP_FOREACH (&s->p->ledger.claims, c) {
 		works_consider(s, c);
 	}
 }
@@ -571,8 +576,7 @@ struct works *works_free(struct works *s)
 
 	if (!s)
 		return NULL;
-	MAP_FOREACH(&s->by_uid, w)
-	{
+	MAP_FOREACH (&s->by_uid, w) {
 		work_free(w);
 	}
 	map_done(&s->by_uid);

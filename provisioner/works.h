@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* works.h: the claims that wait for a volume of ours: whose turn it is, what failed, when to try again */
+/* works.h: the claims that wait for a volume of ours: whose turn it is, what failed, when to try
+ * again */
 #ifndef BERTH_PROVISIONER_WORKS_H
 #define BERTH_PROVISIONER_WORKS_H
 
@@ -13,8 +14,8 @@
 /*
  *  (none) ─ready─► Queued ─turn─► Running ─done─► (none)
  *     │              ▲               │ failed
- *     │ wrong        │ due           ├─► Delayed (1 s doubling to 5 min; a silent server's: the queue's turn)
- *     └─► Held ──────┘◄──────────────┤ infeasible: until claim or class changes, or 5 min
+ *     │ wrong        │ due           ├─► Delayed (1 s doubling to 5 min; a silent server's: the
+ * queue's turn) └─► Held ──────┘◄──────────────┤ infeasible: until claim or class changes, or 5 min
  *          (gate 2 shut: Gated)      └─► Gated (binding's gates): until they move
  */
 struct provisioner;

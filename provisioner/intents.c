@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* intents.c: drops the finalizer of BerthVolumes that are being deleted, rebuilds those that a PV
+ * lacks */
+#include "provisioner/intents.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "data/decode.h"
+#include "provisioner/manifest.h"
+#include "provisioner/names.h"
+#include "provisioner/paths.h"
+#include "provisioner/provisioner.h"
+#include "provisioner/releases.h"
+#include "provisioner/verdict.h"
+
+/* Upkeep never gets in the way of claims. */
+#define RUNNING_MAX 16
+#define LANE "api"
+
+struct intent_job {
+	struct intents *s;
+	struct job job;
+	struct kube_request *request;
+	struct facts facts;
+	bool rebuild; /* else: drop the finalizer */
+	bool guessed; /* the finalizer was tried where we put it */
+	char name[];
+};
+
+struct intents {
+	struct provisioner *p;
+	struct map by_name;
+	struct queue *queue;
+};
+
+static struct map_key key_of(const void *value)
+{
+	return map_key_str(((const struct intent_job *)value)->name);
+}
+
+static void end(struct intent_job *j)
+{
+	struct intents *s = j->s;
+
+	if (j->request)
+		kube_request_cancel(j->request);
+	queue_done(s->queue, &j->job, JOB_DONE);
+	map_removes(&s->by_name, j->name);
+	facts_done(&j->facts);
+	free(j);
+	provisioner_settled(s->p);
+}
+
+/* What fails is left to the next change, or to the next hour. */
+static int send(
+	struct intent_job *j, enum kube_method m, const char *path, json_t *body, kube_fn fn)
+{
+	return kube_request_json(j->s->p->client, m, path, body, fn, j, &j->request);
+}
+
+/* ---- let go
+ * ----------------------------------------------------------------------------------------- */
+
+static void on_get(struct kube_request *q, const struct kube_response *res, void *userdata);
+
+static void on_drop(struct kube_request *q, const struct kube_response *res, void *userdata)
+{
+	struct intent_job *j = userdata;
+	char path[API_PATH_MAX];
+	bool elsewhere = res->status == KUBE_E_INVALID || res->status == KUBE_E_CONFLICT;
+
+	(void)q;
+	j->request = NULL;
+	if (elsewhere && j->guessed &&
+		send(j, KUBE_GET, api_path_intent(path, j->name, ""), NULL, on_get) >= 0)
+		return;
+	if (res->status != KUBE_OK && res->status != KUBE_E_NOT_FOUND)
+		log_warning(
+			"BerthVolume %s: cannot drop its finalizer: %s", j->name, res->err.text);
+	end(j);
+}
+
+static void on_get(struct kube_request *q, const struct kube_response *res, void *userdata)
+{
+	struct intent_job *j = userdata;
+	json_t *patch = NULL;
+	char path[API_PATH_MAX];
+
+	(void)q;
+	j->request = NULL;
+	j->guessed = false;
+	if (res->status == KUBE_OK && json_at(res->object, "metadata", "deletionTimestamp", NULL))
+		patch = manifest_drop_finalizer(res->object, FINALIZER_INTENT);
+	if (!patch ||
+		send(j, KUBE_PATCH_JSON, api_path_intent(path, j->name, ""), patch, on_drop) < 0)
+		end(j);
+}
+
+/* We put one finalizer there: most often it still is the only one. */
+static int drop(struct intent_job *j)
+{
+	char path[API_PATH_MAX];
+	json_t *patch = json_pack("[{s:s,s:s,s:s},{s:s,s:s}]", "op", "test", "path",
+		"/metadata/finalizers/0", "value", FINALIZER_INTENT, "op", "remove", "path",
+		"/metadata/finalizers/0");
+
+	j->guessed = true;
+	if (!patch)
+		return -ENOMEM;
+	return send(j, KUBE_PATCH_JSON, api_path_intent(path, j->name, ""), patch, on_drop);
+}
+
+/* ---- rebuild
+ * ------------------------------------------------------------------------------------------ */
+
+static void on_status(struct kube_request *q, const struct kube_response *res, void *userdata)
+{
+	struct intent_job *j = userdata;
+
+	(void)q;
+	j->request = NULL;
+	if (res->status != KUBE_OK)
+		log_warning("BerthVolume %s: cannot write its status: %s", j->name, res->err.text);
+	end(j);
+}
+
+static void on_post(struct kube_request *q, const struct kube_response *res, void *userdata)
+{
+	struct intent_job *j = userdata;
+	char path[API_PATH_MAX];
+	json_t *body;
+
+	(void)q;
+	j->request = NULL;
+	if (res->http == 404 || res->http == 405)
+		provisioner_no_intents(j->s->p);
+	else if (res->status != KUBE_OK && res->status != KUBE_E_EXISTS)
+		log_warning("BerthVolume %s: cannot make it anew: %s", j->name, res->err.text);
+	body = res->status == KUBE_OK ? manifest_intent_status("Ready", "", 1) : NULL;
+	if (body)
+		log_info("BerthVolume %s was made anew from its PersistentVolume", j->name);
+	if (!body || send(j, KUBE_PATCH_MERGE, api_path_intent(path, j->name, "/status"), body,
+			     on_status) < 0)
+		end(j);
+}
+
+static void on_volume(struct kube_request *q, const struct kube_response *res, void *userdata)
+{
+	struct intent_job *j = userdata;
+	struct err e = ERR_NULL;
+	json_t *body = NULL;
+	char path[API_PATH_MAX];
+
+	(void)q;
+	j->request = NULL;
+	if (res->status == KUBE_OK &&
+		!json_at(res->object, "metadata", "deletionTimestamp", NULL)) {
+		if (facts_from_volume(&j->facts, res->object, &e) < 0)
+			log_warning("BerthVolume %s: %s", j->name, e.text);
+		else
+			body = manifest_intent(&j->facts);
+	}
+	if (!body || send(j, KUBE_POST, api_path_intent(path, NULL, ""), body, on_post) < 0)
+		end(j);
+}
+
+static void on_turn(struct job *job, void *userdata)
+{
+	struct intent_job *j = userdata;
+	char path[API_PATH_MAX];
+	int r;
+
+	(void)job;
+	if (j->rebuild && !provisioner_has_intents(j->s->p))
+		r = -ENOENT;
+	else if (j->rebuild)
+		r = send(j, KUBE_GET, api_path_volume(path, j->name, ""), NULL, on_volume);
+	else
+		r = drop(j);
+	if (r < 0)
+		end(j);
+}
+
+/* ---- what is to do
+ * -------------------------------------------------------------------------------------- */
+
+static void begin(struct intents *s, const char *name, bool rebuild)
+{
+	size_t size = strlen(name) + 1;
+	struct intent_job *j;
+
+	if (map_gets(&s->by_name, name))
+		return;
+	j = calloc(1, sizeof(*j) + size);
+	if (!j)
+		return;
+	memcpy(j->name, name, size);
+	j->s = s;
+	j->rebuild = rebuild;
+	j->job = (struct job){.turn = on_turn, .userdata = j};
+	if (map_add(&s->by_name, j) < 0) {
+		free(j);
+		return;
+	}
+	if (queue_add(s->queue, &j->job, LANE, rebuild ? "rebuild" : "drop") < 0)
+		end(j);
+}
+
+/* A PV of ours without its BerthVolume, unless it is on its way out. */
+static void consider_volume(struct intents *s, const struct pv *v)
+{
+	if (!v->o.deleting && volume_is_ours(s->p->config, v) &&
+		!informer_get(s->p->intents_seen, "", v->o.name) && provisioner_has_intents(s->p))
+		begin(s, v->o.name, true);
+}
+
+void intents_changed(struct intents *s, const struct bvol *old, const struct bvol *now)
+{
+	const struct object *v;
+
+	if (now)
+		s->p->intents_gone = 0;
+	if (!provisioner_active(s->p))
+		return;
+	if (now && now->o.deleting && now->finalizer) {
+		begin(s, now->o.name, false);
+	} else if (now && !old) {
+		releases_consider_intent(s->p->releases, now);
+	} else if (!now) {
+		v = informer_get(s->p->volumes, "", old->o.name);
+		if (v && volume_check(s->p->config, pv_of(v)) != VOLUME_RECLAIM)
+			consider_volume(s, pv_of(v));
+	}
+}
+
+void intents_consider_all(struct intents *s)
+{
+	const struct object *o;
+	size_t cursor = 0;
+
+	if (!informer_synced(s->p->intents_seen))
+		return;
+	while ((o = informer_next(s->p->intents_seen, &cursor)) != NULL) {
+		if (o->deleting && bvol_of(o)->finalizer)
+			begin(s, o->name, false);
+		else
+			releases_consider_intent(s->p->releases, bvol_of(o));
+	}
+	cursor = 0;
+	while ((o = informer_next(s->p->volumes, &cursor)) != NULL)
+		if (volume_check(s->p->config, pv_of(o)) != VOLUME_RECLAIM)
+			consider_volume(s, pv_of(o));
+}
+
+void intents_pause(struct intents *s, bool paused)
+{
+	queue_pause(s->queue, paused);
+}
+
+size_t intents_running(const struct intents *s)
+{
+	return queue_running(s->queue);
+}
+
+int intents_new(struct intents **ret, struct provisioner *p)
+{
+	_cleanup_(intents_freep) struct intents *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	s->p = p;
+	s->by_name = MAP_NULL(key_of);
+	r = queue_new(&s->queue, p->loop, RUNNING_MAX, RUNNING_MAX);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(s);
+	return 0;
+}
+
+struct intents *intents_free(struct intents *s)
+{
+	struct intent_job *j;
+
+	if (!s)
+		return NULL;
+	MAP_FOREACH (&s->by_name, j) {
+		if (j->request)
+			kube_request_cancel(j->request);
+		facts_done(&j->facts);
+		free(j);
+	}
+	map_done(&s->by_name);
+	queue_free(s->queue);
+	free(s);
+	return NULL;
+}

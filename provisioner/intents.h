@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* intents.h: keeps BerthVolumes true: lets a deleted one go at once, for it holds no data, and
+ * makes it anew from its PV */
+#ifndef BERTH_PROVISIONER_INTENTS_H
+#define BERTH_PROVISIONER_INTENTS_H
+
+#include <stddef.h>
+
+#include "base/cleanup.h"
+#include "kube/class.h"
+#include "kube/pv.h"
+
+struct provisioner;
+struct intents;
+int intents_new(struct intents **ret, struct provisioner *p);
+struct intents *intents_free(struct intents *s);
+DEFINE_CLEANUP(struct intents *, intents_free)
+
+/* now NULL: it is gone. */
+void intents_changed(struct intents *s, const struct bvol *old, const struct bvol *now);
+/* At the start of leading and once an hour: what both caches say together. */
+void intents_consider_all(struct intents *s);
+void intents_pause(struct intents *s, bool paused);
+size_t intents_running(const struct intents *s);
+
+#endif
