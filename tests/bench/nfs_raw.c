@@ -1,277 +1,330 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* nfs_raw.c: what a server gives to bare libnfs calls: the limits that the worker is measured
- * against */
+/* nfs_raw.c: the NFS server's own limit: libnfs' raw calls, pipelined, with nothing around them */
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <nfsc/libnfs.h>
+#include <nfsc/libnfs-raw.h>
+#include <nfsc/libnfs-raw-mount.h>
+#include <nfsc/libnfs-raw-nfs.h>
 
 #include "base/clock.h"
-#include "base/parse.h"
-#include "base/str.h"
-#include "nfs/connect.h"
+#include "base/cleanup.h"
 
-#define WINDOW_MAX 512
-#define RECORD_SIZE 440
+#define WINDOW_MAX 256
+#define RECORD_SIZE 512 /* a record of a claim, as Berth writes it */
 
-struct raw;
-struct slot {
-	struct raw *raw;
-	struct nfs_fh3 file;
-	char handle[NFS3_FHSIZE];
-	size_t i;
-	int step;
-	bool busy;
+struct handle {
+	char data[64];
+	unsigned size;
 };
 
 struct raw {
-	struct server s;
-	struct nfs_fh dir;
-	size_t total, begun, ended, failed, window;
-	int (*send)(struct slot *s);
-	int steps;
-	struct slot slots[WINDOW_MAX];
-	char record[RECORD_SIZE];
+	struct rpc_context *rpc;
+	struct handle root, base;
+	const char *export_;
+	char base_name[64];
+	long count, next, done, errors;
+	int window;
+	bool ready, failed;
+	int mode; /* enum mode */
 };
 
-static void on_reply(struct rpc_context *rpc, int status, void *data, void *userdata);
+enum mode { MODE_MKDIR, MODE_MIX, MODE_CREATE, MODE_UNLINK, _MODE_MAX };
+static const char *const mode_names[_MODE_MAX] = {"mkdir", "mix", "create", "unlink"};
 
-static diropargs3 where(struct slot *s, char name[static 64], const char *prefix)
+/* One chain of calls on its way; the mix is CREATE, WRITE, RENAME, MKDIR as for a claim. */
+enum call { CALL_CREATE, CALL_WRITE, CALL_RENAME, CALL_MKDIR, CALL_REMOVE };
+struct slot {
+	struct raw *raw;
+	long number;
+	int call;
+	struct handle file;
+	char name[64], other[64];
+};
+
+static char record[RECORD_SIZE];
+
+static nfs_fh3 fh(struct handle *h)
 {
-	struct nfs_fh *d = &s->raw->dir;
-
-	snprintf(name, 64, "%s%zu", prefix, s->i);
-	return (diropargs3){.dir = {{d->size, (char *)d->data}}, .name = name};
+	return (nfs_fh3){.data = {h->size, h->data}};
 }
 
-static int send_mkdir(struct slot *s)
+static bool keep(struct handle *h, unsigned size, const char *data)
 {
-	char name[64];
-	MKDIR3args a = {.where = where(s, name, "d")};
-
-	a.attributes.mode.set_it = 1;
-	a.attributes.mode.set_mode3_u.mode = 0770;
-	a.attributes.uid.set_it = a.attributes.gid.set_it = 1;
-	a.attributes.uid.set_uid3_u.uid = a.attributes.gid.set_gid3_u.gid = 1000;
-	return rpc_nfs3_mkdir_async(s->raw->s.nfs, on_reply, &a, s);
+	if (size > sizeof(h->data))
+		return false;
+	h->size = size;
+	memcpy(h->data, data, size);
+	return true;
 }
 
-static int send_rmdir(struct slot *s)
+static sattr3 attributes(unsigned mode)
 {
-	char name[64];
-	RMDIR3args a = {.object = where(s, name, "d")};
+	sattr3 a;
 
-	return rpc_nfs3_rmdir_async(s->raw->s.nfs, on_reply, &a, s);
+	memset(&a, 0, sizeof(a));
+	a.mode.set_it = 1;
+	a.mode.set_mode3_u.mode = mode;
+	a.uid.set_it = 1;
+	a.uid.set_uid3_u.uid = 1000;
+	a.gid.set_it = 1;
+	a.gid.set_gid3_u.gid = 1000;
+	return a;
 }
 
-static int send_remove(struct slot *s)
+static void send_call(struct slot *s);
+
+static void slot_next(struct slot *s)
 {
-	char name[64];
-	REMOVE3args a = {.object = where(s, name, "f")};
-
-	return rpc_nfs3_remove_async(s->raw->s.nfs, on_reply, &a, s);
-}
-
-static int send_create(struct slot *s)
-{
-	char name[64];
-	CREATE3args a = {.where = where(s, name, s->raw->steps > 1 ? "t" : "f")};
-
-	a.how.mode = GUARDED;
-	return rpc_nfs3_create_async(s->raw->s.nfs, on_reply, &a, s);
-}
-
-static int send_write(struct slot *s)
-{
-	WRITE3args a = {.file = s->file,
-		.count = RECORD_SIZE,
-		.stable = FILE_SYNC,
-		.data = {RECORD_SIZE, s->raw->record}};
-
-	return rpc_nfs3_write_async(s->raw->s.nfs, on_reply, &a, s);
-}
-
-static int send_rename(struct slot *s)
-{
-	char from[64], to[64];
-	RENAME3args a = {.from = where(s, from, "t"), .to = where(s, to, "f")};
-
-	return rpc_nfs3_rename_async(s->raw->s.nfs, on_reply, &a, s);
-}
-
-/* The mix of a claim as the design first had it: temporary file, RENAME, directory. */
-static int send_claim(struct slot *s)
-{
-	static int (*const steps[])(struct slot * s) = {
-		send_create, send_write, send_rename, send_mkdir};
-
-	return steps[s->step](s);
-}
-
-static void next(struct slot *s)
-{
+	static const int first[_MODE_MAX] = {CALL_MKDIR, CALL_CREATE, CALL_CREATE, CALL_REMOVE};
 	struct raw *r = s->raw;
 
-	s->busy = false;
-	if (r->begun == r->total)
+	if (r->next >= r->count)
 		return;
-	s->i = r->begun++;
-	s->step = 0;
-	s->busy = true;
-	if (r->send(s) != 0)
-		abort();
+	s->number = r->next++;
+	s->call = first[r->mode];
+	send_call(s);
 }
 
 static void on_reply(struct rpc_context *rpc, int status, void *data, void *userdata)
 {
 	struct slot *s = userdata;
-	const CREATE3res *res = data;
+	struct raw *r = s->raw;
+	CREATE3res *created = data;
 
 	(void)rpc;
-	if (status != RPC_STATUS_SUCCESS || res->status != NFS3_OK)
-		s->raw->failed++;
-	else if (s->raw->steps > 1 && s->step == 0) {
-		const nfs_fh3 *fh = &res->CREATE3res_u.resok.obj.post_op_fh3_u.handle;
-
-		memcpy(s->handle, fh->data.data_val, fh->data.data_len);
-		s->file.data.data_len = fh->data.data_len;
-		s->file.data.data_val = s->handle;
-	}
-	if (++s->step < s->raw->steps) {
-		if (s->raw->send(s) != 0)
-			abort();
+	/* Every result of NFSv3 begins with its status. */
+	if (status != RPC_STATUS_SUCCESS || *(nfsstat3 *)data != NFS3_OK) {
+		r->errors++;
+		r->done++;
+		slot_next(s);
 		return;
 	}
-	s->raw->ended++;
-	next(s);
-}
+	if (s->call == CALL_CREATE) {
+		nfs_fh3 *f = &created->CREATE3res_u.resok.obj.post_op_fh3_u.handle;
 
-static int run(struct raw *r, const char *name, int (*send)(struct slot *s), int steps, bool print)
-{
-	uint64_t start = clock_now();
-	struct pollfd fds[2];
-	double seconds;
-
-	r->send = send;
-	r->steps = steps;
-	r->begun = r->ended = r->failed = 0;
-	for (size_t i = 0; i < r->window; i++)
-		next(&r->slots[i]);
-	while (r->ended < r->total) {
-		size_t n;
-
-		if (server_flush(&r->s) < 0)
-			return -ECONNRESET;
-		n = server_pollfds(&r->s, fds);
-		if (poll(fds, n, 10000) <= 0 || server_io(&r->s, fds) < 0)
-			return -ECONNRESET;
+		keep(&s->file, f->data.data_len, f->data.data_val);
 	}
-	seconds = (double)(clock_now() - start) / 1e9;
-	if (print)
-		printf("{\"name\":\"%s\",\"value\":%.0f,\"unit\":\"1/"
-		       "s\",\"window\":%zu,\"count\":%zu,"
-		       "\"failed\":%zu}\n",
-			name, (double)r->total / seconds, r->window, r->total, r->failed);
-	return 0;
-}
-
-static int rounds(struct raw *r)
-{
-	static const size_t windows[] = {32, 128};
-	char name[64];
-	int e = 0;
-
-	for (size_t i = 0; e >= 0 && i < ELEMENTSOF(windows); i++) {
-		r->window = windows[i];
-		snprintf(name, sizeof(name), "nfs_raw_mkdir_w%zu", r->window);
-		e = run(r, name, send_mkdir, 1, true);
-		if (e >= 0)
-			e = run(r, "rmdir", send_rmdir, 1, false);
-		snprintf(name, sizeof(name), "nfs_raw_claim_w%zu", r->window);
-		if (e >= 0)
-			e = run(r, name, send_claim, 4, true);
-		if (e >= 0)
-			e = run(r, "rmdir", send_rmdir, 1, false);
-		snprintf(name, sizeof(name), "nfs_raw_unlink_w%zu", r->window);
-		if (e >= 0)
-			e = run(r, name, send_remove, 1, true);
+	if (r->mode == MODE_MIX && s->call < CALL_MKDIR) {
+		s->call++;
+		send_call(s);
+		return;
 	}
-	return e;
+	r->done++;
+	slot_next(s);
 }
 
-/* Only what the worker does with a bigger tree: files made, then removed. */
-static int unlink_many(struct raw *r)
+static int call_create(struct slot *s)
 {
-	int e;
+	struct raw *r = s->raw;
+	CREATE3args a = {.where = {fh(&r->base), s->name}, .how = {.mode = GUARDED}};
 
-	r->window = 128;
-	e = run(r, "create", send_create, 1, false);
-	return e < 0 ? e : run(r, "nfs_raw_unlink", send_remove, 1, true);
+	snprintf(s->name, sizeof(s->name), r->mode == MODE_MIX ? ".t%ld" : "f%ld", s->number);
+	a.how.createhow3_u.obj_attributes = attributes(0600);
+	return rpc_nfs3_create_async(r->rpc, on_reply, &a, s);
 }
 
-static void on_root(struct call *c, void *userdata)
+static int call_write(struct slot *s)
+{
+	WRITE3args a = {.file = fh(&s->file),
+		.count = RECORD_SIZE,
+		.stable = FILE_SYNC,
+		.data = {RECORD_SIZE, record}};
+
+	return rpc_nfs3_write_async(s->raw->rpc, on_reply, &a, s);
+}
+
+static int call_rename(struct slot *s)
+{
+	struct raw *r = s->raw;
+	RENAME3args a = {.from = {fh(&r->base), s->name}, .to = {fh(&r->base), s->other}};
+
+	snprintf(s->other, sizeof(s->other), "r%ld", s->number);
+	return rpc_nfs3_rename_async(r->rpc, on_reply, &a, s);
+}
+
+static int call_mkdir(struct slot *s)
+{
+	struct raw *r = s->raw;
+	MKDIR3args a = {.where = {fh(&r->base), s->name}, .attributes = attributes(0770)};
+
+	snprintf(s->name, sizeof(s->name), "d%ld", s->number);
+	return rpc_nfs3_mkdir_async(r->rpc, on_reply, &a, s);
+}
+
+static int call_remove(struct slot *s)
+{
+	struct raw *r = s->raw;
+	REMOVE3args a = {.object = {fh(&r->base), s->name}};
+
+	snprintf(s->name, sizeof(s->name), "f%ld", s->number);
+	return rpc_nfs3_remove_async(r->rpc, on_reply, &a, s);
+}
+
+static void send_call(struct slot *s)
+{
+	static int (*const calls[])(struct slot *) = {
+		call_create, call_write, call_rename, call_mkdir, call_remove};
+
+	if (calls[s->call](s) != 0) {
+		s->raw->errors++;
+		s->raw->failed = true;
+	}
+}
+
+static int serve(struct raw *r, bool (*until)(const struct raw *))
+{
+	while (!until(r) && !r->failed) {
+		struct pollfd p = {rpc_get_fd(r->rpc), (short)rpc_which_events(r->rpc), 0};
+
+		if (poll(&p, 1, 10000) <= 0 || rpc_service(r->rpc, p.revents) < 0) {
+			fprintf(stderr, "nfs_raw: %s\n", rpc_get_error(r->rpc));
+			return -EIO;
+		}
+	}
+	return r->failed ? -EIO : 0;
+}
+
+static bool is_ready(const struct raw *r)
+{
+	return r->ready;
+}
+
+static bool is_done(const struct raw *r)
+{
+	return r->done >= r->count;
+}
+
+static void on_connected(struct rpc_context *rpc, int status, void *data, void *userdata)
 {
 	struct raw *r = userdata;
 
-	r->dir = c->fh;
-	r->failed = c->r < 0;
-	r->ended = 1;
+	(void)rpc;
+	(void)data;
+	r->ready = true;
+	r->failed = status != RPC_STATUS_SUCCESS;
 }
 
-static int prepare(struct raw *r, struct call *c, enum call_kind kind, const char *name)
+static void on_mounted(struct rpc_context *rpc, int status, void *data, void *userdata)
 {
-	struct pollfd fds[2];
+	struct raw *r = userdata;
+	mountres3 *m = data;
 
-	*c = (struct call){.kind = kind, .name = name, .dir = r->dir};
-	c->set = (struct nfs_set){.what = SET_MODE, .mode = 0700};
-	r->ended = 0;
-	server_call(&r->s, c, on_root, r);
-	while (r->ended == 0) {
-		if (server_flush(&r->s) < 0 || poll(fds, server_pollfds(&r->s, fds), 10000) <= 0 ||
-			server_io(&r->s, fds) < 0)
-			return -ECONNRESET;
-		(void)server_run(&r->s);
+	(void)rpc;
+	r->ready = true;
+	r->failed = status != RPC_STATUS_SUCCESS || m->fhs_status != MNT3_OK ||
+		    !keep(&r->root, m->mountres3_u.mountinfo.fhandle.fhandle3_len,
+			    m->mountres3_u.mountinfo.fhandle.fhandle3_val);
+}
+
+static void on_base(struct rpc_context *rpc, int status, void *data, void *userdata)
+{
+	struct raw *r = userdata;
+	MKDIR3res *m = data;
+
+	(void)rpc;
+	r->ready = true;
+	r->failed = status != RPC_STATUS_SUCCESS || m->status != NFS3_OK ||
+		    !keep(&r->base, m->MKDIR3res_u.resok.obj.post_op_fh3_u.handle.data.data_len,
+			    m->MKDIR3res_u.resok.obj.post_op_fh3_u.handle.data.data_val);
+}
+
+static int wait_ready(struct raw *r)
+{
+	r->ready = false;
+	return serve(r, is_ready);
+}
+
+static int attach(struct raw *r, const char *server)
+{
+	MKDIR3args a = {.where = {{{0, NULL}}, r->base_name}, .attributes = attributes(0777)};
+	struct rpc_context *mount = rpc_init_context();
+
+	r->rpc = mount;
+	if (rpc_connect_program_async(r->rpc, server, MOUNT_PROGRAM, MOUNT_V3, on_connected, r) !=
+			0 ||
+		wait_ready(r) < 0)
+		return -EIO;
+	if (rpc_mount3_mnt_async(r->rpc, on_mounted, (char *)r->export_, r) != 0 ||
+		wait_ready(r) < 0)
+		return -EIO;
+	rpc_destroy_context(mount);
+	r->rpc = rpc_init_context();
+	if (rpc_connect_program_async(r->rpc, server, NFS_PROGRAM, NFS_V3, on_connected, r) != 0 ||
+		wait_ready(r) < 0)
+		return -EIO;
+	a.where.dir = fh(&r->root);
+	if (rpc_nfs3_mkdir_async(r->rpc, on_base, &a, r) != 0)
+		return -EIO;
+	return wait_ready(r);
+}
+
+static int run(struct raw *r, int mode, uint64_t *ret_ns)
+{
+	static struct slot slots[WINDOW_MAX];
+	uint64_t start = clock_now();
+	int res;
+
+	r->mode = mode;
+	r->next = r->done = 0;
+	for (int i = 0; i < r->window && i < r->count; i++) {
+		slots[i] = (struct slot){.raw = r};
+		slot_next(&slots[i]);
 	}
-	return c->r;
+	res = serve(r, is_done);
+	*ret_ns = clock_now() - start;
+	return res;
+}
+
+static int parse(struct raw *r, int argc, char **argv)
+{
+	if (argc < 5)
+		return -EINVAL;
+	r->export_ = argv[2];
+	r->count = strtol(argv[4], NULL, 10);
+	r->window = argc > 5 ? (int)strtol(argv[5], NULL, 10) : 32;
+	if (r->count < 1 || r->window < 1 || r->window > WINDOW_MAX)
+		return -EINVAL;
+	for (int m = 0; m < _MODE_MAX; m++)
+		if (strcmp(argv[3], mode_names[m]) == 0)
+			return m;
+	return -EINVAL;
 }
 
 int main(int argc, char **argv)
 {
-	struct nfs_init init = {.version = 3};
-	struct raw *r = calloc(1, sizeof(*r));
-	struct err e = ERR_NULL;
-	struct call call;
-	char name[32];
-	uint64_t n = 4000;
-	int code;
+	struct raw r = {.window = 32};
+	int mode = parse(&r, argc, argv), res;
+	uint64_t ns = 0;
 
-	if (!r || argc < 3 || argc > 5 || (argc > 3 && parse_u64(argv[3], 1, 10000000, &n) < 0)) {
-		fprintf(stderr, "usage: nfs_raw SERVER EXPORT [COUNT [unlink]]\n");
+	if (mode < 0) {
+		fputs("usage: nfs_raw SERVER EXPORT mkdir|mix|create|unlink COUNT [WINDOW]\n"
+		      "Makes a directory raw-PID on the export and times COUNT operations in it "
+		      "(unlink: of files\n"
+		      "it made before). Prints one line of JSON.\n",
+			stderr);
 		return 2;
 	}
-	init.server = argv[1];
-	init.export_ = argv[2];
-	r->total = n;
-	for (size_t i = 0; i < WINDOW_MAX; i++)
-		r->slots[i].raw = r;
-	memset(r->record, 'r', sizeof(r->record));
-	server_init(&r->s, init.server);
-	if (connect_server(&r->s, &init, clock_now() + SECONDS(10), &e) < 0) {
-		fprintf(stderr, "nfs_raw: %s\n", e.text);
+	snprintf(r.base_name, sizeof(r.base_name), "raw-%d", getpid());
+	memset(record, ' ', sizeof(record));
+	if (attach(&r, argv[1]) < 0) {
+		fprintf(stderr, "nfs_raw: %s:%s: %s\n", argv[1], argv[2], rpc_get_error(r.rpc));
 		return 1;
 	}
-	snprintf(name, sizeof(name), "raw-%016llx", (unsigned long long)random_u64());
-	code = prepare(r, &call, CALL_ROOT, init.export_);
-	if (code >= 0)
-		code = prepare(r, &call, CALL_MKDIR, name);
-	if (code >= 0)
-		code = argc == 5 ? unlink_many(r) : rounds(r);
-	if (code < 0)
-		fprintf(stderr, "nfs_raw: %s\n", strerror(-code));
-	if (code >= 0) {
-		code = prepare(r, &call, CALL_ROOT, init.export_);
-		if (code >= 0)
-			(void)prepare(r, &call, CALL_RMDIR, name);
-	}
-	return code < 0 ? 1 : 0;
+	res = mode == MODE_UNLINK ? run(&r, MODE_CREATE, &ns) : 0;
+	if (res == 0)
+		res = run(&r, mode, &ns);
+	printf("{\"mode\":\"%s\",\"count\":%ld,\"errors\":%ld,\"seconds\":%.3f,\"per_s\":%.1f}\n",
+		mode_names[mode], r.done, r.errors, (double)ns / 1e9,
+		(double)r.done / ((double)ns / 1e9));
+	rpc_destroy_context(r.rpc);
+	return res || r.errors ? 1 : 0;
 }
