@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -218,6 +219,7 @@ static void on_connect(struct io *io, int fd, uint32_t revents, void *userdata)
 {
 	struct fakeapi *f = userdata;
 	struct connection *c = calloc(1, sizeof(*c));
+	const int on = 1;
 
 	(void)io;
 	(void)revents;
@@ -227,6 +229,7 @@ static void on_connect(struct io *io, int fd, uint32_t revents, void *userdata)
 	c->number = ++f->n_connections;
 	c->in = BUF_NULL(1U << 20);
 	c->fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (c->fd < 0 || io_new(&c->io, f->loop, c->fd, EPOLLIN, on_input, c) < 0)
 		abort();
 	list_append(&f->connections, &c->link);
