@@ -38,15 +38,10 @@ static void on_synced(struct informer *i, void *userdata)
 
 int look_setup(void **state)
 {
-	struct world *w;
 	struct look *l = calloc(1, sizeof(*l));
 
-	if (!l || world_setup((void **)&w) < 0)
-		return -1;
-	l->w = *w;
-	free(w);
 	*state = l;
-	return 0;
+	return l ? kube_world_init(&l->w) : -1;
 }
 
 int look_teardown(void **state)
@@ -54,7 +49,7 @@ int look_teardown(void **state)
 	struct look *l = *state;
 
 	informer_free(l->i);
-	return world_teardown(state);
+	return kube_world_teardown(state);
 }
 
 void look_expect(struct look *l, struct fake_answer a)

@@ -27,7 +27,7 @@ struct seen_event {
 };
 
 struct look {
-	struct world w; /* first: the helpers take it */
+	struct kube_world w; /* first: the helpers take it */
 	struct informer *i;
 	struct seen_event events[256];
 	unsigned n, synced;

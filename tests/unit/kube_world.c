@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 
-void world_client(struct world *w, const struct kube_options *o)
+void kube_world_client(struct kube_world *w, const struct kube_options *o)
 {
 	struct kube_options options = *o;
 
@@ -18,23 +18,28 @@ void world_client(struct world *w, const struct kube_options *o)
 		abort();
 }
 
-int world_setup(void **state)
+int kube_world_init(struct kube_world *w)
 {
-	struct world *w = calloc(1, sizeof(*w));
-
 	log_set_level(LOG_LEVEL_ERROR);
-	if (!w || loop_new(&w->loop) < 0 || strpool_new(&w->pool) < 0)
+	if (loop_new(&w->loop) < 0 || strpool_new(&w->pool) < 0)
 		return -1;
 	w->api = fakeapi_new(w->loop);
 	w->config.server = strdup(fakeapi_url(w->api));
-	world_client(w, &(struct kube_options){.qps = 0});
-	*state = w;
+	kube_world_client(w, &(struct kube_options){.qps = 0});
 	return 0;
 }
 
-int world_teardown(void **state)
+int kube_world_setup(void **state)
 {
-	struct world *w = *state;
+	struct kube_world *w = calloc(1, sizeof(*w));
+
+	*state = w;
+	return w ? kube_world_init(w) : -1;
+}
+
+int kube_world_teardown(void **state)
+{
+	struct kube_world *w = *state;
 
 	kube_client_free(w->client);
 	fakeapi_free(w->api);
@@ -46,9 +51,9 @@ int world_teardown(void **state)
 	return 0;
 }
 
-void world_on_answer(struct kube_request *q, const struct kube_response *res, void *world)
+void kube_world_on_answer(struct kube_request *q, const struct kube_response *res, void *world)
 {
-	struct world *w = world;
+	struct kube_world *w = world;
 
 	(void)q;
 	w->answers++;
@@ -60,7 +65,7 @@ void world_on_answer(struct kube_request *q, const struct kube_response *res, vo
 }
 
 struct wanted {
-	struct world *w;
+	struct kube_world *w;
 	unsigned n;
 };
 
@@ -71,31 +76,31 @@ static bool have_answers(void *userdata)
 	return v->w->answers >= v->n;
 }
 
-bool world_answers(struct world *w, unsigned n)
+bool kube_world_answers(struct kube_world *w, unsigned n)
 {
 	struct wanted v = {w, n};
 
 	return fake_run(w->loop, have_answers, &v, 5000);
 }
 
-void world_do(struct world *w, const struct kube_request_spec *s)
+void kube_world_do(struct kube_world *w, const struct kube_request_spec *s)
 {
 	unsigned before = w->answers;
 
-	if (kube_request(w->client, s, world_on_answer, w, NULL) < 0 || w->answers != before ||
-		!world_answers(w, before + 1))
+	if (kube_request(w->client, s, kube_world_on_answer, w, NULL) < 0 || w->answers != before ||
+		!kube_world_answers(w, before + 1))
 		abort();
 }
 
-void world_get(struct world *w, const char *path)
+void kube_world_get(struct kube_world *w, const char *path)
 {
-	world_do(w, &(struct kube_request_spec){.method = KUBE_GET, .path = path});
+	kube_world_do(w, &(struct kube_request_spec){.method = KUBE_GET, .path = path});
 }
 
-void world_post(struct world *w, const char *path, const char *body)
+void kube_world_post(struct kube_world *w, const char *path, const char *body)
 {
-	world_do(w, &(struct kube_request_spec){.method = KUBE_POST,
-			    .path = path,
-			    .body = body,
-			    .body_size = strlen(body)});
+	kube_world_do(w, &(struct kube_request_spec){.method = KUBE_POST,
+				 .path = path,
+				 .body = body,
+				 .body_size = strlen(body)});
 }

@@ -10,13 +10,13 @@
 
 #define WORLD_SECOND MILLISECONDS(20)
 
-struct world {
+struct kube_world {
 	struct loop *loop;
 	struct fakeapi *api;
 	struct strpool *pool;
 	struct kube_config config;
 	struct kube_client *client;
-	/* What world_on_answer() saw last. */
+	/* What kube_world_on_answer() saw last. */
 	unsigned answers;
 	enum kube_status status;
 	long http;
@@ -24,17 +24,19 @@ struct world {
 	json_t *object;
 };
 
-/* For cmocka: *state becomes a struct world. */
-int world_setup(void **state);
-int world_teardown(void **state);
+/* For cmocka: *state becomes a struct kube_world. */
+int kube_world_setup(void **state);
+int kube_world_teardown(void **state);
+/* In place, for a struct that begins with one; not to be moved afterwards. */
+int kube_world_init(struct kube_world *w);
 /* Another client in place of the first. */
-void world_client(struct world *w, const struct kube_options *o);
-void world_on_answer(struct kube_request *q, const struct kube_response *res, void *world);
+void kube_world_client(struct kube_world *w, const struct kube_options *o);
+void kube_world_on_answer(struct kube_request *q, const struct kube_response *res, void *world);
 /* Sends it and waits for the answer. */
-void world_do(struct world *w, const struct kube_request_spec *s);
-void world_get(struct world *w, const char *path);
-void world_post(struct world *w, const char *path, const char *body);
+void kube_world_do(struct kube_world *w, const struct kube_request_spec *s);
+void kube_world_get(struct kube_world *w, const char *path);
+void kube_world_post(struct kube_world *w, const char *path, const char *body);
 /* Waits for so many answers in all. */
-bool world_answers(struct world *w, unsigned n);
+bool kube_world_answers(struct kube_world *w, unsigned n);
 
 #endif

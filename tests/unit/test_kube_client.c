@@ -16,18 +16,18 @@
 
 #define OK_BODY "{\"kind\":\"X\",\"metadata\":{\"name\":\"a\"}}"
 
-static void expect(struct world *w, struct fake_answer a)
+static void expect(struct kube_world *w, struct fake_answer a)
 {
 	fakeapi_answer(w->api, &a);
 }
 
 static void a_get_brings_the_object(void **state)
 {
-	struct world *w = *state;
+	struct kube_world *w = *state;
 	const struct fake_request *q;
 
 	expect(w, (struct fake_answer){.match = "GET /api/v1/x?a=b", .body = OK_BODY});
-	world_get(w, "/api/v1/x?a=b");
+	kube_world_get(w, "/api/v1/x?a=b");
 	assert_int_equal(w->status, KUBE_OK);
 	assert_int_equal(w->http, 200);
 	assert_string_equal(json_string_value(json_object_get(w->object, "kind")), "X");
@@ -51,17 +51,17 @@ static void each_method_has_its_type(void **state)
 		{KUBE_PATCH_JSON, "PATCH /p", "application/json-patch+json"},
 		{KUBE_PATCH_STRATEGIC, "PATCH /p", "application/strategic-merge-patch+json"},
 	};
-	struct world *w = *state;
+	struct kube_world *w = *state;
 
 	for (unsigned i = 0; i < ELEMENTSOF(cases); i++) {
 		const struct fake_request *q;
 		char type[128];
 
 		expect(w, (struct fake_answer){.match = cases[i].line, .body = OK_BODY});
-		world_do(w, &(struct kube_request_spec){.method = cases[i].m,
-				    .path = "/p",
-				    .body = "{\"a\":1}",
-				    .body_size = 7});
+		kube_world_do(w, &(struct kube_request_spec){.method = cases[i].m,
+					 .path = "/p",
+					 .body = "{\"a\":1}",
+					 .body_size = 7});
 		assert_int_equal(w->status, KUBE_OK);
 		q = fakeapi_request(w->api, i);
 		assert_string_equal(q->body, "{\"a\":1}");
@@ -70,20 +70,20 @@ static void each_method_has_its_type(void **state)
 	}
 	/* A handle that sent a body is used again for a request without one. */
 	expect(w, (struct fake_answer){.match = "GET /q", .body = OK_BODY});
-	world_get(w, "/q");
+	kube_world_get(w, "/q");
 	assert_string_equal(fakeapi_request(w->api, 6)->body, "");
 	assert_int_equal(fakeapi_connections(w->api), 1);
 }
 
 static void json_bodies_are_taken(void **state)
 {
-	struct world *w = *state;
+	struct kube_world *w = *state;
 
 	expect(w, (struct fake_answer){.match = "POST /p", .body = OK_BODY});
 	assert_int_equal(kube_request_json(w->client, KUBE_POST, "/p", json_pack("{s:i}", "n", 7),
-				 world_on_answer, w, NULL),
+				 kube_world_on_answer, w, NULL),
 		0);
-	assert_true(world_answers(w, 1));
+	assert_true(kube_world_answers(w, 1));
 	assert_string_equal(fakeapi_request(w->api, 0)->body, "{\"n\":7}");
 }
 
@@ -106,7 +106,7 @@ static void statuses_are_told_apart(void **state)
 		{500, "InternalError", KUBE_E_SERVER},
 		{302, "Found", KUBE_E_SERVER},
 	};
-	struct world *w = *state;
+	struct kube_world *w = *state;
 	char bodies[ELEMENTSOF(cases)][160];
 
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -118,7 +118,7 @@ static void statuses_are_told_apart(void **state)
 				  .status = cases[i].http,
 				  .headers = "Location: /y\r\n",
 				  .body = bodies[i]});
-		world_post(w, "/x", "{}");
+		kube_world_post(w, "/x", "{}");
 		assert_int_equal(w->status, cases[i].status);
 		assert_int_equal(w->http, cases[i].http);
 		assert_int_equal(w->text[0], 'm');
@@ -128,15 +128,15 @@ static void statuses_are_told_apart(void **state)
 
 static void answers_without_json_are_told_by_code(void **state)
 {
-	struct world *w = *state;
+	struct kube_world *w = *state;
 
 	expect(w, (struct fake_answer){.match = "/x", .status = 503, .body = "<html>busy</html>"});
-	world_get(w, "/x");
+	kube_world_get(w, "/x");
 	assert_int_equal(w->status, KUBE_E_SERVER);
 	assert_null(w->object);
 	assert_string_equal(w->text, "HTTP status 503");
 	expect(w, (struct fake_answer){.match = "/x", .body = "{\"cut"});
-	world_get(w, "/x");
+	kube_world_get(w, "/x");
 	assert_int_equal(w->status, KUBE_E_SERVER);
 	assert_null(w->object);
 }
@@ -145,7 +145,7 @@ static void answers_without_json_are_told_by_code(void **state)
 static void retry_after_holds_for_every_verb(void **state)
 {
 	static const int codes[] = {429, 500, 503, 504};
-	struct world *w = *state;
+	struct kube_world *w = *state;
 	uint64_t before = clock_now();
 
 	for (size_t i = 0; i < ELEMENTSOF(codes); i++)
@@ -154,7 +154,7 @@ static void retry_after_holds_for_every_verb(void **state)
 				  .headers = "Retry-After: 1\r\n",
 				  .body = "{}"});
 	expect(w, (struct fake_answer){.match = "POST /x", .body = OK_BODY});
-	world_post(w, "/x", "{}");
+	kube_world_post(w, "/x", "{}");
 	assert_int_equal(w->status, KUBE_OK);
 	assert_int_equal(fakeapi_requests(w->api), 5);
 	assert_true(clock_now() - before >= 4 * WORLD_SECOND);
@@ -162,7 +162,7 @@ static void retry_after_holds_for_every_verb(void **state)
 
 static void retries_end(void **state)
 {
-	struct world *w = *state;
+	struct kube_world *w = *state;
 	struct kube_client_stats s;
 
 	expect(w, (struct fake_answer){.match = "PATCH /x",
@@ -170,7 +170,7 @@ static void retries_end(void **state)
 			  .headers = "Retry-After: 0\r\n",
 			  .body = "{}",
 			  .repeat = true});
-	world_do(
+	kube_world_do(
 		w, &(struct kube_request_spec){
 			   .method = KUBE_PATCH_MERGE, .path = "/x", .body = "{}", .body_size = 2});
 	assert_int_equal(w->status, KUBE_E_BUSY);
@@ -183,24 +183,25 @@ static void retries_end(void **state)
 
 static void without_retry_after_there_is_no_retry(void **state)
 {
-	struct world *w = *state;
+	struct kube_world *w = *state;
 
 	expect(w, (struct fake_answer){.match = "/x", .status = 429, .body = "{}", .repeat = true});
-	world_get(w, "/x");
+	kube_world_get(w, "/x");
 	assert_int_equal(w->status, KUBE_E_BUSY);
 	assert_int_equal(fakeapi_requests(w->api), 1);
 }
 
 static void once_is_once(void **state)
 {
-	struct world *w = *state;
+	struct kube_world *w = *state;
 
 	expect(w, (struct fake_answer){.match = "/x",
 			  .status = 503,
 			  .headers = "Retry-After: 0\r\n",
 			  .body = "{}",
 			  .repeat = true});
-	world_do(w, &(struct kube_request_spec){.method = KUBE_GET, .path = "/x", .once = true});
+	kube_world_do(
+		w, &(struct kube_request_spec){.method = KUBE_GET, .path = "/x", .once = true});
 	assert_int_equal(w->status, KUBE_E_SERVER);
 	assert_int_equal(fakeapi_requests(w->api), 1);
 }
@@ -208,54 +209,54 @@ static void once_is_once(void **state)
 /* TestConnectionResetByPeerIsRetried, GET only. */
 static void a_broken_get_is_retried(void **state)
 {
-	struct world *w = *state;
+	struct kube_world *w = *state;
 
 	expect(w, (struct fake_answer){.match = "/x", .how = FAKE_RST});
 	expect(w, (struct fake_answer){.match = "/x", .how = FAKE_DROP});
 	expect(w, (struct fake_answer){.match = "/x", .body = "{\"a\"", .how = FAKE_CUT});
 	expect(w, (struct fake_answer){.match = "/x", .body = OK_BODY});
-	world_get(w, "/x");
+	kube_world_get(w, "/x");
 	assert_int_equal(w->status, KUBE_OK);
 	assert_int_equal(fakeapi_requests(w->api), 4);
 }
 
 static void a_broken_write_is_not(void **state)
 {
-	struct world *w = *state;
+	struct kube_world *w = *state;
 
 	/* On a connection that was used before, too, where curl itself would try again. */
 	expect(w, (struct fake_answer){.match = "/x", .body = OK_BODY});
-	world_get(w, "/x");
+	kube_world_get(w, "/x");
 	expect(w, (struct fake_answer){.match = "POST /x", .how = FAKE_DROP});
-	world_post(w, "/x", "{}");
+	kube_world_post(w, "/x", "{}");
 	assert_int_equal(w->status, KUBE_E_TRANSPORT);
 	assert_int_equal(w->http, 0);
 	assert_true(w->text[0]);
 	expect(w, (struct fake_answer){.match = "POST /x", .how = FAKE_RST});
-	world_post(w, "/x", "{}");
+	kube_world_post(w, "/x", "{}");
 	assert_int_equal(w->status, KUBE_E_TRANSPORT);
 	assert_int_equal(fakeapi_requests(w->api), 3);
 	/* The next one works, on a new connection. */
 	expect(w, (struct fake_answer){.match = "POST /x", .body = OK_BODY});
-	world_post(w, "/x", "{}");
+	kube_world_post(w, "/x", "{}");
 	assert_int_equal(w->status, KUBE_OK);
 }
 
 /* TestHTTP1DoNotReuseRequestAfterTimeout */
 static void after_a_timeout_the_connection_is_not_used(void **state)
 {
-	struct world *w = *state;
+	struct kube_world *w = *state;
 
 	expect(w, (struct fake_answer){.match = "PUT /x", .how = FAKE_SILENT});
-	world_do(w, &(struct kube_request_spec){.method = KUBE_PUT,
-			    .path = "/x",
-			    .body = "{}",
-			    .body_size = 2,
-			    .timeout_ns = MILLISECONDS(50)});
+	kube_world_do(w, &(struct kube_request_spec){.method = KUBE_PUT,
+				 .path = "/x",
+				 .body = "{}",
+				 .body_size = 2,
+				 .timeout_ns = MILLISECONDS(50)});
 	assert_int_equal(w->status, KUBE_E_TRANSPORT);
 	expect(w, (struct fake_answer){.match = "PUT /y", .body = OK_BODY});
-	world_do(w, &(struct kube_request_spec){
-			    .method = KUBE_PUT, .path = "/y", .body = "{}", .body_size = 2});
+	kube_world_do(w, &(struct kube_request_spec){
+				 .method = KUBE_PUT, .path = "/y", .body = "{}", .body_size = 2});
 	assert_int_equal(w->status, KUBE_OK);
 	assert_int_equal(fakeapi_request(w->api, 0)->connection, 1);
 	assert_int_equal(fakeapi_request(w->api, 1)->connection, 2);
@@ -263,7 +264,7 @@ static void after_a_timeout_the_connection_is_not_used(void **state)
 
 static void the_deadline_covers_retries(void **state)
 {
-	struct world *w = *state;
+	struct kube_world *w = *state;
 	uint64_t before = clock_now();
 
 	expect(w, (struct fake_answer){.match = "/x",
@@ -271,8 +272,8 @@ static void the_deadline_covers_retries(void **state)
 			  .headers = "Retry-After: 2\r\n",
 			  .body = "{}",
 			  .repeat = true});
-	world_do(w, &(struct kube_request_spec){
-			    .method = KUBE_GET, .path = "/x", .timeout_ns = 5 * WORLD_SECOND});
+	kube_world_do(w, &(struct kube_request_spec){
+				 .method = KUBE_GET, .path = "/x", .timeout_ns = 5 * WORLD_SECOND});
 	assert_int_equal(w->status, KUBE_E_BUSY);
 	assert_in_range(fakeapi_requests(w->api), 2, 3);
 	assert_true(clock_now() - before < 5 * WORLD_SECOND + MILLISECONDS(50));
@@ -280,10 +281,10 @@ static void the_deadline_covers_retries(void **state)
 
 static void a_refused_connection_is_told_at_once(void **state)
 {
-	struct world *w = *state;
+	struct kube_world *w = *state;
 
 	fakeapi_refuse(w->api);
-	world_get(w, "/x");
+	kube_world_get(w, "/x");
 	assert_int_equal(w->status, KUBE_E_TRANSPORT);
 	assert_int_equal(kube_client_last_answer(w->client), 0);
 }
@@ -295,7 +296,7 @@ static void write_token(const char *path, const char *token)
 
 static void a_token_rotates(void **state)
 {
-	struct world *w = *state;
+	struct kube_world *w = *state;
 	char path[] = "/tmp/berth-token-XXXXXX";
 	int fd = mkstemp(path);
 
@@ -303,15 +304,15 @@ static void a_token_rotates(void **state)
 	close(fd);
 	write_token(path, " one\n");
 	w->config.token_file = strdup(path);
-	world_client(w, &(struct kube_options){.qps = 0});
+	kube_world_client(w, &(struct kube_options){.qps = 0});
 	expect(w, (struct fake_answer){.match = "/x", .body = OK_BODY});
-	world_get(w, "/x");
+	kube_world_get(w, "/x");
 	assert_non_null(strstr(fakeapi_request(w->api, 0)->head, "Authorization: Bearer one\r\n"));
 	/* 401: read again, tried once more, a POST too. */
 	write_token(path, "two");
 	expect(w, (struct fake_answer){.match = "/x", .status = 401, .body = "{}"});
 	expect(w, (struct fake_answer){.match = "/x", .body = OK_BODY});
-	world_post(w, "/x", "{}");
+	kube_world_post(w, "/x", "{}");
 	assert_int_equal(w->status, KUBE_OK);
 	assert_non_null(strstr(fakeapi_request(w->api, 1)->head, "Bearer one\r\n"));
 	assert_non_null(strstr(fakeapi_request(w->api, 2)->head, "Bearer two\r\n"));
@@ -319,12 +320,12 @@ static void a_token_rotates(void **state)
 	write_token(path, "evil\r\nX-Header: 1");
 	fake_pass(w->loop, 61 * WORLD_SECOND / NSEC_PER_MSEC);
 	expect(w, (struct fake_answer){.match = "/x", .body = OK_BODY});
-	world_get(w, "/x");
+	kube_world_get(w, "/x");
 	assert_non_null(strstr(fakeapi_request(w->api, 3)->head, "Bearer two\r\n"));
 	assert_null(strstr(fakeapi_request(w->api, 3)->head, "X-Header"));
 	/* A second 401 is the last word. */
 	expect(w, (struct fake_answer){.match = "/x", .status = 401, .body = "{}", .repeat = true});
-	world_get(w, "/x");
+	kube_world_get(w, "/x");
 	assert_int_equal(w->status, KUBE_E_UNAUTHORIZED);
 	assert_int_equal(fakeapi_requests(w->api), 6);
 	unlink(path);
@@ -332,17 +333,17 @@ static void a_token_rotates(void **state)
 
 static void the_bucket_holds_back(void **state)
 {
-	struct world *w = *state;
+	struct kube_world *w = *state;
 	uint64_t before = clock_now();
 	struct kube_client_stats s;
 
-	world_client(w, &(struct kube_options){.qps = 100, .burst = 5});
+	kube_world_client(w, &(struct kube_options){.qps = 100, .burst = 5});
 	expect(w, (struct fake_answer){.match = "/x", .body = OK_BODY, .repeat = true});
 	for (int i = 0; i < 15; i++)
 		assert_int_equal(kube_request(w->client, &(struct kube_request_spec){.path = "/x"},
-					 world_on_answer, w, NULL),
+					 kube_world_on_answer, w, NULL),
 			0);
-	assert_true(world_answers(w, 15));
+	assert_true(kube_world_answers(w, 15));
 	assert_in_range(clock_now() - before, MILLISECONDS(90), MILLISECONDS(400));
 	kube_client_stats(w->client, &s);
 	assert_true(s.wait_ns > MILLISECONDS(100));
@@ -352,20 +353,20 @@ static void the_bucket_holds_back(void **state)
 static void requests_wait_in_order(void **state)
 {
 	static const char *const paths[] = {"/p0", "/p1", "/p2", "/p3", "/p4", "/p5"};
-	struct world *w = *state;
+	struct kube_world *w = *state;
 	struct kube_client_stats s;
 
-	world_client(w, &(struct kube_options){.max_in_flight = 1});
+	kube_world_client(w, &(struct kube_options){.max_in_flight = 1});
 	expect(w, (struct fake_answer){.match = "/p", .body = OK_BODY, .repeat = true});
 	for (size_t i = 0; i < ELEMENTSOF(paths); i++)
 		assert_int_equal(
 			kube_request(w->client, &(struct kube_request_spec){.path = paths[i]},
-				world_on_answer, w, NULL),
+				kube_world_on_answer, w, NULL),
 			0);
 	kube_client_stats(w->client, &s);
 	assert_int_equal(s.in_flight, 1);
 	assert_int_equal(s.waiting, 5);
-	assert_true(world_answers(w, 6));
+	assert_true(kube_world_answers(w, 6));
 	for (unsigned i = 0; i < ELEMENTSOF(paths); i++)
 		assert_non_null(strstr(fakeapi_request(w->api, i)->line, paths[i]));
 	assert_int_equal(fakeapi_connections(w->api), 1);
@@ -373,28 +374,28 @@ static void requests_wait_in_order(void **state)
 
 static void what_waits_has_a_deadline_too(void **state)
 {
-	struct world *w = *state;
+	struct kube_world *w = *state;
 
-	world_client(w, &(struct kube_options){.max_in_flight = 1});
+	kube_world_client(w, &(struct kube_options){.max_in_flight = 1});
 	expect(w, (struct fake_answer){.match = "/x", .how = FAKE_SILENT, .repeat = true});
 	kube_request(w->client, &(struct kube_request_spec){.path = "/x"}, NULL, NULL, NULL);
 	assert_int_equal(
 		kube_request(w->client,
 			&(struct kube_request_spec){.path = "/x", .timeout_ns = MILLISECONDS(20)},
-			world_on_answer, w, NULL),
+			kube_world_on_answer, w, NULL),
 		0);
-	assert_true(world_answers(w, 1));
+	assert_true(kube_world_answers(w, 1));
 	assert_int_equal(w->status, KUBE_E_TRANSPORT);
 	assert_int_equal(fakeapi_requests(w->api), 1);
 }
 
 static void the_queue_is_bounded(void **state)
 {
-	struct world *w = *state;
+	struct kube_world *w = *state;
 	unsigned taken = 0;
 	int r;
 
-	world_client(w, &(struct kube_options){.max_in_flight = 1});
+	kube_world_client(w, &(struct kube_options){.max_in_flight = 1});
 	expect(w, (struct fake_answer){.match = "/x", .how = FAKE_SILENT, .repeat = true});
 	while ((r = kube_request(w->client, &(struct kube_request_spec){.path = "/x"}, NULL, NULL,
 			NULL)) == 0)
@@ -413,10 +414,10 @@ static void on_never(struct kube_request *q, const struct kube_response *res, vo
 
 static void cancelled_requests_say_nothing(void **state)
 {
-	struct world *w = *state;
+	struct kube_world *w = *state;
 	struct kube_request *running, *waiting;
 
-	world_client(w, &(struct kube_options){.max_in_flight = 1});
+	kube_world_client(w, &(struct kube_options){.max_in_flight = 1});
 	expect(w, (struct fake_answer){.match = "/slow", .how = FAKE_SILENT});
 	expect(w, (struct fake_answer){.match = "/x", .body = OK_BODY});
 	kube_request(
@@ -426,37 +427,37 @@ static void cancelled_requests_say_nothing(void **state)
 	fake_pass(w->loop, 20);
 	kube_request_cancel(waiting);
 	kube_request_cancel(running);
-	world_get(w, "/x");
+	kube_world_get(w, "/x");
 	assert_int_equal(w->status, KUBE_OK);
 	assert_int_equal(fakeapi_count(w->api, "/gone"), 0);
 }
 
 static void on_free_client(struct kube_request *q, const struct kube_response *res, void *userdata)
 {
-	struct world *w = userdata;
+	struct kube_world *w = userdata;
 
-	world_on_answer(q, res, w);
+	kube_world_on_answer(q, res, w);
 	kube_request_cancel(q);
 	w->client = kube_client_free(w->client);
 }
 
 static void the_client_may_end_in_a_callback(void **state)
 {
-	struct world *w = *state;
+	struct kube_world *w = *state;
 
 	expect(w, (struct fake_answer){.match = "/x", .body = OK_BODY, .repeat = true});
 	kube_request(w->client, &(struct kube_request_spec){.path = "/x"}, on_free_client, w, NULL);
 	kube_request(w->client, &(struct kube_request_spec){.path = "/x"}, on_never, w, NULL);
-	assert_true(world_answers(w, 1));
+	assert_true(kube_world_answers(w, 1));
 	fake_pass(w->loop, 20);
 	assert_int_equal(w->answers, 1);
 }
 
 static void on_chain(struct kube_request *q, const struct kube_response *res, void *userdata)
 {
-	struct world *w = userdata;
+	struct kube_world *w = userdata;
 
-	world_on_answer(q, res, w);
+	kube_world_on_answer(q, res, w);
 	if (w->answers < 20)
 		assert_int_equal(kube_request(w->client, &(struct kube_request_spec){.path = "/x"},
 					 on_chain, w, NULL),
@@ -465,31 +466,31 @@ static void on_chain(struct kube_request *q, const struct kube_response *res, vo
 
 static void callbacks_may_ask_more(void **state)
 {
-	struct world *w = *state;
+	struct kube_world *w = *state;
 
 	expect(w, (struct fake_answer){.match = "/x", .body = OK_BODY, .repeat = true});
 	kube_request(w->client, &(struct kube_request_spec){.path = "/x"}, on_chain, w, NULL);
-	assert_true(world_answers(w, 20));
+	assert_true(kube_world_answers(w, 20));
 	assert_int_equal(fakeapi_connections(w->api), 1);
 }
 
 /* 64 KiB of zeroes, and what gzip makes of 1 GiB of them, are the same few bytes a KiB. */
 static void large_answers_are_refused(void **state)
 {
-	struct world *w = *state;
+	struct kube_world *w = *state;
 	static char big[65U << 20];
 
 	memset(big, ' ', sizeof(big) - 1);
 	expect(w, (struct fake_answer){
 			  .match = "/x", .status = 500, .body = "{}", .how = FAKE_STREAM});
-	kube_request(
-		w->client, &(struct kube_request_spec){.path = "/x"}, world_on_answer, w, NULL);
+	kube_request(w->client, &(struct kube_request_spec){.path = "/x"}, kube_world_on_answer, w,
+		NULL);
 	fake_pass(w->loop, 20);
 	for (size_t i = 0; i < sizeof(big) && w->answers == 0; i += 32768) {
 		fakeapi_push(w->api, big + i, 32768);
 		fake_pass(w->loop, 1);
 	}
-	assert_true(world_answers(w, 1));
+	assert_true(kube_world_answers(w, 1));
 	assert_int_equal(w->status, KUBE_E_TRANSPORT);
 }
 
@@ -507,7 +508,7 @@ static void escaping_is_strict(void **state)
 	assert_int_equal(kube_escape(dst, 0, ""), -ENAMETOOLONG);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, kube_world_setup, kube_world_teardown)
 
 int main(void)
 {

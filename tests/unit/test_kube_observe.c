@@ -17,7 +17,7 @@ static void on_write(struct kube_request *q, const struct kube_response *res, vo
 	struct look *l = userdata;
 
 	informer_observe(l->i, res->object);
-	world_on_answer(q, res, &l->w);
+	kube_world_on_answer(q, res, &l->w);
 }
 
 static void write_node(struct look *l, const char *answer)
@@ -27,7 +27,7 @@ static void write_node(struct look *l, const char *answer)
 	look_expect(l, (struct fake_answer){.match = "POST /w", .body = answer});
 	kube_request(l->w.client, &(struct kube_request_spec){.method = KUBE_POST, .path = "/w"},
 		on_write, l, NULL);
-	assert_true(world_answers(&l->w, before + 1));
+	assert_true(kube_world_answers(&l->w, before + 1));
 }
 
 static void writes_are_seen_at_once(void **state)
@@ -97,7 +97,7 @@ static void answers_from_before_a_list_do_not_count(void **state)
 	look_await(l, WATCHES, 1);
 	look_push(l, NODE("a", UID(1), "8"));
 	fakeapi_end(l->w.api, FAKE_ENDED);
-	assert_true(world_answers(&l->w, 1));
+	assert_true(kube_world_answers(&l->w, 1));
 	assert_int_equal(l->w.status, KUBE_OK);
 	assert_string_equal(informer_get(l->i, "", "a")->rv, "9");
 }
