@@ -34,25 +34,31 @@ static bool is_silent(int code)
 	return code == ETIMEDOUT || errno_is_disconnect(code);
 }
 
+/* The storage is not what the PV says, or not ours: no haste can mend that. */
+static bool is_refusal(int code)
+{
+	return code == EPERM || code == EBADMSG || code == ESTALE || code == ELOOP ||
+	       code == ENOTDIR || code == EXDEV || code == EINVAL;
+}
+
 static void failed(struct release *r, const struct volume_result *res)
 {
 	bool used = res->err.code == ENOTEMPTY || res->err.code == EBUSY;
 	struct err e = res->err;
 
 	release_acted(r, is_silent(e.code) ? JOB_SILENT : JOB_DONE);
-	err_prefix(&e, "%s:%s", r->facts.server, r->facts.export_);
 	if (is_silent(e.code)) {
 		release_end(r, RELEASE_SILENT, &e);
 	} else if (r->goal == GOAL_UNDO && used && !r->erase) {
-		/* Somebody wrote there: the record stays and tells of it, the orphan scan reports
-		 * it. */
-		log_warning("volume %s: directory %s on %s is left as it is", r->pv,
+		/* Somebody wrote there: the record stays and tells of it, the orphan scan too. */
+		log_warning("volume %s: directory %s is left as it is: %s", r->pv,
 			r->facts.directory, e.text);
 		release_go(r, RE_FORGET);
-	} else if (r->goal != GOAL_RECLAIM && used)
+	} else if (is_refusal(e.code) || (r->goal != GOAL_RECLAIM && used)) {
 		release_end(r, RELEASE_REFUSED, &e);
-	else
+	} else {
 		release_end(r, RELEASE_RETRY, &e);
+	}
 }
 
 static void on_act(const struct volume_result *res, void *userdata)

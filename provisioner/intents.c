@@ -27,6 +27,7 @@ struct intent_job {
 	struct facts facts;
 	bool rebuild; /* else: drop the finalizer */
 	bool guessed; /* the finalizer was tried where we put it */
+	bool again;   /* it went while we let it go: make it anew */
 	char name[];
 };
 
@@ -41,9 +42,12 @@ static struct map_key key_of(const void *value)
 	return map_key_str(((const struct intent_job *)value)->name);
 }
 
+static void begin(struct intents *s, const char *name, bool rebuild);
+
 static void end(struct intent_job *j)
 {
 	struct intents *s = j->s;
+	_cleanup_free_ char *again = j->again ? strdup(j->name) : NULL;
 
 	if (j->request)
 		kube_request_cancel(j->request);
@@ -51,6 +55,8 @@ static void end(struct intent_job *j)
 	map_removes(&s->by_name, j->name);
 	facts_done(&j->facts);
 	free(j);
+	if (again)
+		begin(s, again, true);
 	provisioner_settled(s->p);
 }
 
@@ -192,8 +198,11 @@ static void begin(struct intents *s, const char *name, bool rebuild)
 	size_t size = strlen(name) + 1;
 	struct intent_job *j;
 
-	if (map_gets(&s->by_name, name))
+	j = map_gets(&s->by_name, name);
+	if (j) {
+		j->again = rebuild && !j->rebuild;
 		return;
+	}
 	j = calloc(1, sizeof(*j) + size);
 	if (!j)
 		return;

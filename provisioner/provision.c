@@ -3,6 +3,7 @@
 #include "provisioner/provision.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -219,6 +220,14 @@ static int expand_live(struct provision *op, json_t *claim, struct err *e)
 	return expand(op, &s, e);
 }
 
+/* Nothing remembers a random token then, and the next attempt must be able to prove that the record
+ * of an earlier one is its own. */
+static void token_without_intent(struct provision *op)
+{
+	for (size_t i = 0; i < sizeof(op->uid.b); i++)
+		snprintf(op->facts.token + 2 * i, 3, "%02x", op->uid.b[i]);
+}
+
 /* What is missing before anything is written: the directory's name, then the server, then facts. */
 static int next_before(struct provision *op, enum provision_event *ret, struct err *e)
 {
@@ -244,6 +253,8 @@ static int next_before(struct provision *op, enum provision_event *ret, struct e
 		str_replace(&op->facts.directory, op->directory) < 0)
 		return err_set(e, ENOMEM, "out of memory");
 	op->has_facts = true;
+	if (!provisioner_has_intents(op->p))
+		token_without_intent(op);
 	*ret = provisioner_has_intents(op->p) ? GO_INTEND : GO_CREATE;
 	return 0;
 }
@@ -474,7 +485,6 @@ static void end_create(struct provision *op, const struct volume_result *res)
 		outcome = PROVISION_SILENT;
 	else if (is_infeasible(e.code))
 		outcome = PROVISION_INFEASIBLE;
-	err_prefix(&e, "%s:%s", op->facts.server, op->facts.export_);
 	provision_end(op, outcome, &e);
 }
 

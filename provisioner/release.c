@@ -149,7 +149,7 @@ static void on_intent(struct kube_request *q, const struct kube_response *res, v
 	r->has_facts = true;
 	/* Its PV may have been there, kept on purpose, and removed by an admin: touch nothing. */
 	r->maybe_made = r->facts.reclaim != RECLAIM_RETAIN ||
-		!streq_null(json_string_at(res->object, "status", "phase", NULL), "Ready");
+			!streq_null(json_string_at(res->object, "status", "phase", NULL), "Ready");
 	release_go(r, RE_VOLUME);
 }
 
@@ -234,7 +234,10 @@ static void reclaim(struct release *r, const json_t *pv)
 		return;
 	}
 	r->has_facts = true;
-	r->has_intent = true;
+	/* Recycled or not: a PV that is being deleted goes, and so does its directory. */
+	if (r->facts.reclaim == RECLAIM_RECYCLE &&
+		json_at(pv, "metadata", "deletionTimestamp", NULL))
+		r->facts.reclaim = RECLAIM_DELETE;
 	if (r->facts.reclaim == RECLAIM_RETAIN) {
 		release_end(r, RELEASE_DONE, NULL);
 	} else if (!intent_agrees(r)) {

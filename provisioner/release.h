@@ -78,7 +78,6 @@ struct release {
 	bool refused;    /* the last time: a change may help */
 	bool again;      /* the PV changed while we ran */
 	bool acted;      /* the storage is done: only API objects are left */
-	bool has_intent; /* a BerthVolume may be there */
 	uint8_t goal;    /* enum release_goal */
 	uint8_t state;   /* enum release_state */
 	unsigned tries;  /* of a patch that met a conflict */

@@ -45,7 +45,6 @@ static struct release *release_make(struct releases *s, const char *pv, enum rel
 	r->s = s;
 	r->p = s->p;
 	r->goal = (uint8_t)goal;
-	r->has_intent = true;
 	r->job = (struct job){.turn = on_turn, .userdata = r};
 	r->delay = (struct delay){.due = on_due, .userdata = r};
 	r->backoff = (struct backoff){.min = s->p->config->retry.min,
