@@ -158,9 +158,11 @@ int op_fail(struct op *op, const struct call *c, const char *fmt, ...)
 	va_end(ap);
 	call_error(c, &op->err, "%s:%s: %s", op->w->server.name, op->x->path, what);
 	/* Who was refused helps most where an address or port is the reason (binding.md 5). */
-	if (c->r == -EACCES || c->r == -EPERM)
-		err_set(&op->err, c->r, "%.380s, asked as %u:%u from %s", op->err.text, c->cred.uid,
+	if (c->r == -EACCES || c->r == -EPERM) {
+		memcpy(what, op->err.text, sizeof(what));
+		err_set(&op->err, c->r, "%.380s, asked as %u:%u from %s", what, c->cred.uid,
 			c->cred.gid, op->w->server.local);
+	}
 	return c->r;
 }
 

@@ -613,6 +613,7 @@ static void answer(struct purge *p)
 	struct op *op = TAKE_PTR(p->op);
 
 	op->result.removed = p->removed;
+	p->removed = 0;
 	op_enter(op, p->then);
 }
 
@@ -629,7 +630,6 @@ int purge_run(struct purge *p, struct op *op, int then)
 {
 	p->op = op;
 	p->then = then;
-	p->removed = 0;
 	p->slice_left = PURGE_SLICE_ENTRIES;
 	p->slice_end = clock_now() + PURGE_SLICE_NS;
 	while (!p->over && !p->moving)
@@ -639,5 +639,6 @@ int purge_run(struct purge *p, struct op *op, int then)
 		return STEP_WAIT;
 	p->op = NULL;
 	op->result.removed = p->removed;
+	p->removed = 0;
 	return then;
 }
