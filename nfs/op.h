@@ -129,30 +129,4 @@ bool trash_name_parse(
 extern const struct op_step op_attach_steps[], op_create_steps[], op_retire_steps[],
 	op_discard_steps[], op_purge_steps[], op_list_steps[], op_space_steps[], op_index_steps[];
 
-/* op_common.c */
-int step_attach_start(struct op *op);
-int step_record_start(struct op *op);
-int step_record_done(struct op *op, const struct call *c);
-int step_save_earlier_start(struct op *op);
-int step_save_earlier_done(struct op *op, const struct call *c);
-int step_save_start(struct op *op);
-int step_save_done(struct op *op, const struct call *c);
-int step_parent_start(struct op *op);
-int step_parent_done(struct op *op, const struct call *c);
-int step_parent_make_start(struct op *op);
-int step_parent_make_done(struct op *op, const struct call *c);
-int step_index_start(struct op *op);
-int step_forget_start(struct op *op);
-int step_forget_done(struct op *op, const struct call *c);
-
-#define OP_COMMON_STEPS                                                                          \
-	[STEP_ATTACH] = {"attach", step_attach_start, NULL},                                     \
-	[STEP_RECORD] = {"record", step_record_start, step_record_done},                         \
-	[STEP_SAVE_EARLIER] = {"save-earlier", step_save_earlier_start, step_save_earlier_done}, \
-	[STEP_SAVE] = {"save", step_save_start, step_save_done},                                 \
-	[STEP_PARENT] = {"parent", step_parent_start, step_parent_done},                         \
-	[STEP_PARENT_MAKE] = {"parent-make", step_parent_make_start, step_parent_make_done},     \
-	[STEP_INDEX] = {"index", step_index_start, NULL},                                        \
-	[STEP_FORGET] = {"forget", step_forget_start, step_forget_done}
-
 #endif

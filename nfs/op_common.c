@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "nfs/op_steps.h"
 #include "nfs/worker.h"
 
 /* Parents made for a pathPattern: passable, not readable (binding.md 5). */

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "nfs/op_steps.h"
 #include "nfs/worker.h"
 
 /*

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "nfs/op_steps.h"
 #include "nfs/worker.h"
 
 enum { BEGIN = _STEP_OWN, DECIDE, WALK, REMOVE, FORGET };

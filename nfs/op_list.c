@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "nfs/op_steps.h"
 #include "nfs/reader.h"
 #include "nfs/worker.h"
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "nfs/op_steps.h"
 #include "nfs/purge.h"
 #include "nfs/worker.h"
 

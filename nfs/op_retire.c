@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/str.h"
+#include "nfs/op_steps.h"
 #include "nfs/worker.h"
 
 /*

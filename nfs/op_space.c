@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* op_space.c: how full the export is, and how fast its server answers */
 #include "base/clock.h"
+#include "nfs/op_steps.h"
 #include "nfs/worker.h"
 
 enum { ASK = _STEP_OWN };

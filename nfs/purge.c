@@ -20,13 +20,6 @@
 #define PURGES_MAX 8
 #define STALES_MAX 8
 
-static void pump(struct purge *p);
-
-static struct purge_level *top(const struct purge *p)
-{
-	return p->levels[p->depth - 1];
-}
-
 static void level_free(struct purge_level *l)
 {
 	free(l->page);
@@ -110,7 +103,7 @@ void purge_free(struct purge *p)
 	free(p);
 }
 
-static void note_failure(struct purge *p, const struct call *c, const char *what)
+void purge_note(struct purge *p, const struct call *c, const char *what)
 {
 	char shown[128];
 
@@ -120,146 +113,9 @@ static void note_failure(struct purge *p, const struct call *c, const char *what
 		p->x->path, what, str_escape(shown, sizeof(shown), str_or(c->name, "")), p->name);
 }
 
-/* ---- who asks
- * --------------------------------------------------------------------------------------------- */
-
-static struct nfs_cred stage_cred(
-	const struct purge *p, const struct purge_level *l, unsigned stage)
+struct nfs_cred purge_cred(const struct purge *p, const struct purge_level *l, unsigned stage)
 {
 	return stage == 0 ? p->x->control_cred : l->owner;
-}
-
-static bool is_refusal(int r)
-{
-	return r == -EACCES || r == -EPERM;
-}
-
-/* ---- one name
- * ---------------------------------------------------------------------------------------------- */
-
-static void on_slot(struct call *c, void *userdata);
-
-static void slot_send(struct purge_slot *s, enum call_kind kind)
-{
-	struct purge *p = s->p;
-	struct purge_level *l = top(p);
-	struct call *c = &s->call;
-
-	s->busy = true;
-	p->busy++;
-	c->kind = kind;
-	c->dir = l->fh;
-	c->name = nfs_page_name(l->page, s->entry);
-	c->cred = stage_cred(p, l, s->stage);
-	c->deadline = clock_now() + SECONDS(5);
-	if (kind == CALL_SETATTR)
-		c->set = (struct nfs_set){.what = SET_MODE, .mode = l->mode | 0700};
-	server_call(&p->w->server, c, on_slot, s);
-}
-
-static void slot_over(struct purge_slot *s, enum purge_entry state)
-{
-	struct purge_level *l = top(s->p);
-
-	l->page->state[s->entry] = state;
-	if (state == ENTRY_FAILED)
-		l->failed++;
-	if (state != ENTRY_GONE)
-		return;
-	l->removed++;
-	s->p->removed++;
-	if (s->p->slice_left > 0)
-		s->p->slice_left--;
-}
-
-/* Tries the same name again as somebody who may do more; false where nobody is left. */
-static bool slot_escalate(struct purge_slot *s)
-{
-	struct purge_level *l = top(s->p);
-
-	if (s->stage >= 2)
-		return false;
-	s->stage++;
-	if (s->stage == 2 && !l->opened) {
-		slot_send(s, CALL_SETATTR);
-		return true;
-	}
-	slot_send(s, s->what);
-	return true;
-}
-
-/* A server's answer to REMOVE of a directory: ISDIR by the standard, but EPERM and EINVAL were
- * seen. */
-static bool slot_try_rmdir(struct purge_slot *s, int r)
-{
-	if (s->what == CALL_RMDIR)
-		return false;
-	s->first_r = r;
-	s->what = CALL_RMDIR;
-	slot_send(s, CALL_RMDIR);
-	return true;
-}
-
-static bool slot_refused(struct purge_slot *s)
-{
-	return slot_escalate(s) || (s->call.r == -EPERM && slot_try_rmdir(s, -EPERM));
-}
-
-static void slot_answer(struct purge_slot *s)
-{
-	struct purge_level *l = top(s->p);
-	int r = s->call.r;
-
-	if (s->call.kind == CALL_SETATTR) {
-		l->opened = true;
-		slot_send(s, s->what);
-	} else if (r >= 0) {
-		if (s->stage > 0)
-			l->as_owner = true;
-		slot_over(s, ENTRY_GONE);
-	} else if (r == -ENOENT) {
-		slot_over(s, ENTRY_GONE);
-	} else if (r == -EISDIR || r == -EINVAL) {
-		if (!slot_try_rmdir(s, r))
-			slot_over(s, ENTRY_FAILED);
-	} else if (r == -ENOTEMPTY || r == -EEXIST) {
-		slot_over(s, ENTRY_DEEP);
-	} else if (r == -ESTALE) {
-		l->stale = true;
-		slot_over(s, ENTRY_FAILED);
-	} else if (!is_refusal(r) || !slot_refused(s)) {
-		note_failure(s->p, &s->call, "cannot remove");
-		slot_over(s, ENTRY_FAILED);
-	}
-}
-
-static void on_slot(struct call *c, void *userdata)
-{
-	struct purge_slot *s = userdata;
-	struct purge *p = s->p;
-
-	(void)c;
-	s->busy = false;
-	p->busy--;
-	slot_answer(s);
-	pump(p);
-}
-
-static void send_names(struct purge *p, struct purge_level *l)
-{
-	size_t window = p->w->n_ops > 1 ? PURGE_WINDOW_SHARED : PURGE_WINDOW;
-
-	for (size_t i = 0; i < window && l->at < l->page->n; i++) {
-		struct purge_slot *s = &p->slots[i];
-
-		if (s->busy)
-			continue;
-		s->entry = l->at++;
-		s->stage = l->opened ? 2 : l->as_owner ? 1 : 0;
-		s->what = CALL_REMOVE;
-		l->page->state[s->entry] = ENTRY_SENT;
-		slot_send(s, CALL_REMOVE);
-	}
 }
 
 /* ---- pages
@@ -270,7 +126,7 @@ static void on_page(struct call *c, void *userdata);
 
 static void page_ask(struct purge *p, unsigned stage)
 {
-	struct purge_level *l = top(p);
+	struct purge_level *l = purge_top(p);
 	struct call *c = &p->readdir;
 
 	l->fetching = true;
@@ -282,7 +138,7 @@ static void page_ask(struct purge *p, unsigned stage)
 	memcpy(c->verf, l->verf, sizeof(c->verf));
 	c->page = l->next;
 	c->name = l->name;
-	c->cred = stage_cred(p, l, stage);
+	c->cred = purge_cred(p, l, stage);
 	c->deadline = clock_now() + SECONDS(5);
 	server_call(&p->w->server, c, on_page, p);
 }
@@ -290,14 +146,14 @@ static void page_ask(struct purge *p, unsigned stage)
 static void level_fail(
 	struct purge *p, struct purge_level *l, const struct call *c, const char *what)
 {
-	note_failure(p, c, what);
+	purge_note(p, c, what);
 	l->failed++;
 	l->read_all = true;
 }
 
 static void page_fetch(struct purge *p)
 {
-	struct purge_level *l = top(p);
+	struct purge_level *l = purge_top(p);
 
 	if (!l->next) {
 		l->next = p->spare ? TAKE_PTR(p->spare) : malloc(sizeof(*l->next));
@@ -350,7 +206,7 @@ static void page_failed(struct purge *p, struct purge_level *l, const struct cal
 static void on_page(struct call *c, void *userdata)
 {
 	struct purge *p = userdata;
-	struct purge_level *l = top(p);
+	struct purge_level *l = purge_top(p);
 
 	p->busy--;
 	if (c->kind == CALL_SETATTR) {
@@ -358,7 +214,7 @@ static void on_page(struct call *c, void *userdata)
 		page_ask(p, 2);
 		return;
 	}
-	if (is_refusal(c->r) && c->tag < 2) {
+	if (purge_refused(c->r) && c->tag < 2) {
 		if (c->tag == 0) {
 			page_ask(p, 1);
 			return;
@@ -374,7 +230,7 @@ static void on_page(struct call *c, void *userdata)
 		page_failed(p, l, c);
 	else
 		page_take(l);
-	pump(p);
+	purge_pump(p);
 }
 
 /* ---- down and up
@@ -393,7 +249,7 @@ static void walk_send(
 	c->tag = stage;
 	c->kind = kind;
 	c->dir = l ? l->fh : p->x->trash;
-	c->cred = l ? stage_cred(p, l, stage) : p->x->control_cred;
+	c->cred = l ? purge_cred(p, l, stage) : p->x->control_cred;
 	c->deadline = clock_now() + SECONDS(5);
 	server_call(&p->w->server, c, on_walk, p);
 }
@@ -401,7 +257,7 @@ static void walk_send(
 /* Into a directory that is not empty, or, too deep for the stack, moves it up beside our top. */
 static void descend(struct purge *p, size_t entry)
 {
-	struct purge_level *l = top(p);
+	struct purge_level *l = purge_top(p);
 
 	p->walk.name = nfs_page_name(l->page, entry);
 	p->slots[0].entry = entry;
@@ -418,7 +274,7 @@ static void descend(struct purge *p, size_t entry)
 
 static void descended(struct purge *p, const struct call *c, size_t entry)
 {
-	struct purge_level *l = top(p), *deeper;
+	struct purge_level *l = purge_top(p), *deeper;
 
 	if (c->attr.type != NFS_TYPE_DIRECTORY) {
 		/* Swapped for something else meanwhile: removed like any file in the next pass. */
@@ -428,7 +284,7 @@ static void descended(struct purge *p, const struct call *c, size_t entry)
 	if (memcmp(c->attr.fsid, p->x->fsid, sizeof(p->x->fsid)) != 0) {
 		p->walk.r = -EXDEV;
 		p->walk.why = NULL;
-		note_failure(p, &p->walk, "another export or file system is");
+		purge_note(p, &p->walk, "another export or file system is");
 		l->page->state[entry] = ENTRY_FAILED;
 		l->failed++;
 		return;
@@ -436,7 +292,7 @@ static void descended(struct purge *p, const struct call *c, size_t entry)
 	deeper = level_new(c->name, &c->fh, &c->attr);
 	if (!deeper) {
 		p->walk.r = -ENOMEM;
-		note_failure(p, &p->walk, "cannot enter");
+		purge_note(p, &p->walk, "cannot enter");
 		l->page->state[entry] = ENTRY_FAILED;
 		l->failed++;
 		return;
@@ -448,7 +304,8 @@ static void descended(struct purge *p, const struct call *c, size_t entry)
 /* The level is empty, as far as we know: RMDIR says whether it is. */
 static void ascend(struct purge *p)
 {
-	struct purge_level *l = top(p), *above = p->depth > 1 ? p->levels[p->depth - 2] : NULL;
+	struct purge_level *l = purge_top(p),
+			   *above = p->depth > 1 ? p->levels[p->depth - 2] : NULL;
 
 	p->walk.name = l->name;
 	walk_send(p, CALL_RMDIR, above, above && above->as_owner ? 1 : 0);
@@ -458,7 +315,7 @@ static void ascend(struct purge *p)
 static void leave(struct purge *p, bool removed)
 {
 	struct purge_level *l = p->levels[--p->depth];
-	struct purge_level *above = p->depth > 0 ? top(p) : NULL;
+	struct purge_level *above = p->depth > 0 ? purge_top(p) : NULL;
 
 	if (removed)
 		p->removed++;
@@ -495,9 +352,9 @@ static void ascended(struct purge *p, const struct call *c)
 	if (c->r >= 0 || c->r == -ENOENT) {
 		leave(p, true);
 	} else if (c->r == -ENOTEMPTY || c->r == -EEXIST) {
-		again(p, top(p));
+		again(p, purge_top(p));
 	} else {
-		note_failure(p, c, "cannot remove the directory");
+		purge_note(p, c, "cannot remove the directory");
 		leave(p, false);
 	}
 }
@@ -506,13 +363,13 @@ static void on_walk(struct call *c, void *userdata)
 {
 	struct purge *p = userdata;
 	size_t entry = p->slots[0].entry;
-	struct purge_level *l = c->kind != CALL_RMDIR ? top(p)
+	struct purge_level *l = c->kind != CALL_RMDIR ? purge_top(p)
 				: p->depth > 1        ? p->levels[p->depth - 2]
 						      : NULL;
 
 	p->busy--;
 	p->moving = false;
-	if (is_refusal(c->r) && l && c->tag < 1) {
+	if (purge_refused(c->r) && l && c->tag < 1) {
 		walk_send(p, c->kind, l, 1);
 		return;
 	}
@@ -523,11 +380,11 @@ static void on_walk(struct call *c, void *userdata)
 	} else if (c->r >= 0) {
 		descended(p, c, entry);
 	} else {
-		note_failure(p, c, "cannot enter");
+		purge_note(p, c, "cannot enter");
 		l->page->state[entry] = ENTRY_FAILED;
 		l->failed++;
 	}
-	pump(p);
+	purge_pump(p);
 }
 
 /* ---- the engine
@@ -564,12 +421,12 @@ static bool level_stale(struct purge *p, struct purge_level *l)
 /* One decision; false where a call must be waited for. */
 static bool pump_once(struct purge *p)
 {
-	struct purge_level *l = top(p);
+	struct purge_level *l = purge_top(p);
 	size_t deep;
 
 	if (l->stale && level_stale(p, l))
 		return false;
-	if (l != (p->depth > 0 ? top(p) : NULL))
+	if (l != (p->depth > 0 ? purge_top(p) : NULL))
 		return !p->over;
 	if (!l->page && l->next && !l->fetching) {
 		l->page = TAKE_PTR(l->next);
@@ -589,7 +446,7 @@ static bool pump_once(struct purge *p)
 			ascend(p);
 		return !p->moving && !p->over;
 	}
-	send_names(p, l);
+	purge_send_names(p, l);
 	if (!l->read_all && !l->next && !l->fetching && l->page->n - l->at < READ_AHEAD)
 		page_fetch(p);
 	if (l->at < l->page->n || p->busy > 0)
@@ -617,7 +474,7 @@ static void answer(struct purge *p)
 	op_enter(op, p->then);
 }
 
-static void pump(struct purge *p)
+void purge_pump(struct purge *p)
 {
 	while (p->op && !p->over && !p->moving && !slice_over(p))
 		if (!pump_once(p))

@@ -4,6 +4,8 @@
 #ifndef BERTH_NFS_PURGE_H
 #define BERTH_NFS_PURGE_H
 
+#include <errno.h>
+
 #include "nfs/op.h"
 
 /* Calls in flight: alone, and beside other operations, which must not wait behind them for long. */
@@ -86,5 +88,22 @@ struct purge *purge_new(struct worker *w, struct nfs_export *x, const char *name
 int purge_run(struct purge *p, struct op *op, int then);
 /* After it was over. */
 void purge_free(struct purge *p);
+
+/* Between purge.c (the way down and up) and purge_names.c. */
+static inline struct purge_level *purge_top(const struct purge *p)
+{
+	return p->levels[p->depth - 1];
+}
+static inline bool purge_refused(int r)
+{
+	return r == -EACCES || r == -EPERM;
+}
+struct nfs_cred purge_cred(const struct purge *p, const struct purge_level *l, unsigned stage);
+/* Remembers the first failure in words. */
+void purge_note(struct purge *p, const struct call *c, const char *what);
+/* Goes on with whatever can be done now. */
+void purge_pump(struct purge *p);
+/* Fills the window with names of the level's page. */
+void purge_send_names(struct purge *p, struct purge_level *l);
 
 #endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* purge_names.c: one name after the other, many in flight: REMOVE, else RMDIR, else for later */
+#include <errno.h>
+
+#include "base/clock.h"
+#include "nfs/purge.h"
+#include "nfs/worker.h"
+
+static void on_slot(struct call *c, void *userdata);
+
+static void slot_send(struct purge_slot *s, enum call_kind kind)
+{
+	struct purge *p = s->p;
+	struct purge_level *l = purge_top(p);
+	struct call *c = &s->call;
+
+	s->busy = true;
+	p->busy++;
+	c->kind = kind;
+	c->dir = l->fh;
+	c->name = nfs_page_name(l->page, s->entry);
+	c->cred = purge_cred(p, l, s->stage);
+	c->deadline = clock_now() + SECONDS(5);
+	if (kind == CALL_SETATTR)
+		c->set = (struct nfs_set){.what = SET_MODE, .mode = l->mode | 0700};
+	server_call(&p->w->server, c, on_slot, s);
+}
+
+static void slot_over(struct purge_slot *s, enum purge_entry state)
+{
+	struct purge_level *l = purge_top(s->p);
+
+	l->page->state[s->entry] = state;
+	if (state == ENTRY_FAILED)
+		l->failed++;
+	if (state != ENTRY_GONE)
+		return;
+	l->removed++;
+	s->p->removed++;
+	if (s->p->slice_left > 0)
+		s->p->slice_left--;
+}
+
+/* Tries the same name again as somebody who may do more; false where nobody is left. */
+static bool slot_escalate(struct purge_slot *s)
+{
+	struct purge_level *l = purge_top(s->p);
+
+	if (s->stage >= 2)
+		return false;
+	s->stage++;
+	if (s->stage == 2 && !l->opened) {
+		slot_send(s, CALL_SETATTR);
+		return true;
+	}
+	slot_send(s, s->what);
+	return true;
+}
+
+/* A server's answer to REMOVE of a directory: ISDIR by the standard, but EPERM and EINVAL were
+ * seen. */
+static bool slot_try_rmdir(struct purge_slot *s, int r)
+{
+	if (s->what == CALL_RMDIR)
+		return false;
+	s->first_r = r;
+	s->what = CALL_RMDIR;
+	slot_send(s, CALL_RMDIR);
+	return true;
+}
+
+static bool slot_refused(struct purge_slot *s)
+{
+	return slot_escalate(s) || (s->call.r == -EPERM && slot_try_rmdir(s, -EPERM));
+}
+
+static void slot_answer(struct purge_slot *s)
+{
+	struct purge_level *l = purge_top(s->p);
+	int r = s->call.r;
+
+	if (s->call.kind == CALL_SETATTR) {
+		l->opened = true;
+		slot_send(s, s->what);
+	} else if (r >= 0) {
+		if (s->stage > 0)
+			l->as_owner = true;
+		slot_over(s, ENTRY_GONE);
+	} else if (r == -ENOENT) {
+		slot_over(s, ENTRY_GONE);
+	} else if (r == -EISDIR || r == -EINVAL) {
+		if (!slot_try_rmdir(s, r))
+			slot_over(s, ENTRY_FAILED);
+	} else if (r == -ENOTEMPTY || r == -EEXIST) {
+		slot_over(s, ENTRY_DEEP);
+	} else if (r == -ESTALE) {
+		l->stale = true;
+		slot_over(s, ENTRY_FAILED);
+	} else if (!purge_refused(r) || !slot_refused(s)) {
+		purge_note(s->p, &s->call, "cannot remove");
+		slot_over(s, ENTRY_FAILED);
+	}
+}
+
+static void on_slot(struct call *c, void *userdata)
+{
+	struct purge_slot *s = userdata;
+	struct purge *p = s->p;
+
+	(void)c;
+	s->busy = false;
+	p->busy--;
+	slot_answer(s);
+	purge_pump(p);
+}
+
+void purge_send_names(struct purge *p, struct purge_level *l)
+{
+	size_t window = p->w->n_ops > 1 ? PURGE_WINDOW_SHARED : PURGE_WINDOW;
+
+	for (size_t i = 0; i < window && l->at < l->page->n; i++) {
+		struct purge_slot *s = &p->slots[i];
+
+		if (s->busy)
+			continue;
+		s->entry = l->at++;
+		s->stage = l->opened ? 2 : l->as_owner ? 1 : 0;
+		s->what = CALL_REMOVE;
+		l->page->state[s->entry] = ENTRY_SENT;
+		slot_send(s, CALL_REMOVE);
+	}
+}
