@@ -37,7 +37,7 @@ static int bvol_decode(struct strpool *pool, const json_t *item, struct object *
 	struct raw_bvol raw = {.token = NULL};
 	struct bvol *b;
 	struct meta m;
-	int r = meta_decode(item, &m);
+	int r = pack_meta(item, &m);
 
 	if (r < 0)
 		return r;
@@ -49,7 +49,7 @@ static int bvol_decode(struct strpool *pool, const json_t *item, struct object *
 	if (raw.token && object_token_parse(raw.token, &b->token) < 0)
 		b->token = (struct object_token){{0}};
 	b->reclaim_wanted = streq_null(raw.desired, "Reclaimed");
-	b->finalizer = meta_has_finalizer(&m, "berth.dev/reclaim");
+	b->finalizer = pack_has_finalizer(&m, "berth.dev/reclaim");
 	b->phase = bvol_phase(json_string_at(item, "status", "phase", NULL));
 	b->generation = m.generation;
 	b->observed_generation =
@@ -90,7 +90,7 @@ static int bnode_decode(struct strpool *pool, const json_t *item, struct object 
 	struct raw_bnode raw = {.lease = NULL};
 	struct bnode *b;
 	struct meta m;
-	int r = meta_decode(item, &m);
+	int r = pack_meta(item, &m);
 
 	if (r < 0)
 		return r;

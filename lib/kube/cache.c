@@ -101,7 +101,7 @@ int cache_drop(struct cache *c, const json_t *item)
 {
 	struct object *o;
 	struct meta m;
-	int r = meta_decode(item, &m);
+	int r = pack_meta(item, &m);
 
 	if (r < 0)
 		return r;

@@ -37,7 +37,7 @@ static int class_decode(struct strpool *pool, const json_t *item, struct object 
 	struct meta m;
 	struct object *o;
 	struct class *c;
-	int r = meta_decode(item, &m);
+	int r = pack_meta(item, &m);
 
 	if (r < 0)
 		return r;

@@ -23,7 +23,7 @@ static bool out_of_service(const json_t *item)
 static int node_decode(struct strpool *pool, const json_t *item, struct object **ret)
 {
 	struct meta m;
-	int r = meta_decode(item, &m);
+	int r = pack_meta(item, &m);
 
 	if (r >= 0)
 		r = pack_new(pool, &node_layout, &m, NULL, ret);
@@ -55,7 +55,7 @@ static int csinode_decode(struct strpool *pool, const json_t *item, struct objec
 	struct meta m;
 	size_t i;
 	json_t *driver;
-	int r = meta_decode(item, &m);
+	int r = pack_meta(item, &m);
 
 	if (r >= 0)
 		r = pack_new(pool, &csinode_layout, &m, NULL, ret);
@@ -107,7 +107,7 @@ static int lease_decode(struct strpool *pool, const json_t *item, struct object 
 {
 	struct raw_lease raw = {.holder = NULL};
 	struct meta m;
-	int r = meta_decode(item, &m);
+	int r = pack_meta(item, &m);
 
 	if (r < 0)
 		return r;

@@ -18,7 +18,7 @@ static const struct decode_field meta_fields[] = {
 };
 static const struct decode_table meta_table = DECODE_TABLE(meta_fields, false);
 
-int meta_decode(const json_t *item, struct meta *ret)
+int pack_meta(const json_t *item, struct meta *ret)
 {
 	const json_t *metadata = json_object_get(item, "metadata");
 	struct meta m = {.namespace_ = "", .rv = ""};
@@ -35,7 +35,7 @@ int meta_decode(const json_t *item, struct meta *ret)
 	return 0;
 }
 
-bool meta_has_finalizer(const struct meta *m, const char *name)
+bool pack_has_finalizer(const struct meta *m, const char *name)
 {
 	size_t i;
 	json_t *v;

@@ -21,8 +21,8 @@ struct meta {
 	const json_t *annotations, *finalizers;
 };
 /* -EBADMSG without a name or UID, or with one that no API server gives. */
-int meta_decode(const json_t *item, struct meta *ret);
-bool meta_has_finalizer(const struct meta *m, const char *name);
+int pack_meta(const json_t *item, struct meta *ret);
+bool pack_has_finalizer(const struct meta *m, const char *name);
 
 /*
  * A decode_field's custom: text that a tenant may have written. What is no string, too long or

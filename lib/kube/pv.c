@@ -113,7 +113,7 @@ static unsigned read_flags(const struct raw_pv *raw, const struct meta *m)
 		flags |= PV_HAS_CLAIM;
 	if (streq_null(raw->volume_mode, "Block"))
 		flags |= PV_BLOCK;
-	if (meta_has_finalizer(m, PV_FINALIZER_NAME))
+	if (pack_has_finalizer(m, PV_FINALIZER_NAME))
 		flags |= PV_FINALIZER;
 	if (raw->affinity)
 		flags |= PV_AFFINITY;
@@ -130,7 +130,7 @@ static int pv_decode(struct strpool *pool, const json_t *item, struct object **r
 	struct meta m;
 	struct object *o;
 	struct pv *p;
-	int r = meta_decode(item, &m);
+	int r = pack_meta(item, &m);
 
 	if (r < 0)
 		return r;

@@ -143,7 +143,7 @@ static int pvc_decode(struct strpool *pool, const json_t *item, struct object **
 	struct object *o;
 	struct pvc *p;
 	int64_t request;
-	int r = meta_decode(item, &m);
+	int r = pack_meta(item, &m);
 
 	if (r < 0)
 		return r;
