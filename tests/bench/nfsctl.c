@@ -27,6 +27,10 @@ struct ctl {
 	const char *prefix;
 	enum { ONE, BURST_CREATE, BURST_TRASH } mode;
 	uint64_t start, removed, slices, slowest;
+	bool script;
+	char line[1024];            /* of the script */
+	struct volume_place beside; /* a server asked at the same time as a burst */
+	const char *beside_state;
 	int r;
 };
 
@@ -45,6 +49,8 @@ static void print_error(const struct volume_result *res)
 	printf("error %s: %s\n", strerrorname_np(res->err.code), res->err.text);
 }
 
+static void command_ended(struct ctl *c);
+
 static void on_one(const struct volume_result *res, void *userdata)
 {
 	struct ctl *c = userdata;
@@ -61,7 +67,7 @@ static void on_one(const struct volume_result *res, void *userdata)
 			printf(" text=\"%s\"", res->text);
 		printf("\n");
 	}
-	loop_exit(c->loop, 0);
+	command_ended(c);
 }
 
 static void on_space(const struct volume_result *res, void *userdata)
@@ -76,7 +82,7 @@ static void on_space(const struct volume_result *res, void *userdata)
 			res->version, (unsigned long long)res->total_bytes,
 			(unsigned long long)res->available_bytes,
 			(unsigned long long)res->total_files, res->identity);
-	loop_exit(c->loop, 0);
+	command_ended(c);
 }
 
 static void on_purge(const struct volume_result *res, void *userdata)
@@ -96,7 +102,7 @@ static void on_purge(const struct volume_result *res, void *userdata)
 	printf("%s removed=%llu slices=%llu seconds=%.3f\n", res->err.code ? "failed" : "ok",
 		(unsigned long long)c->removed, (unsigned long long)c->slices,
 		(double)(clock_now() - c->start) / 1e9);
-	loop_exit(c->loop, 0);
+	command_ended(c);
 }
 
 static void print_entry(const struct volume_entry *e)
@@ -131,7 +137,7 @@ static void on_list(const struct volume_result *res, void *userdata)
 	}
 	if (!res->err.code)
 		printf("ok entries=%zu pages=%llu\n", c->ended, (unsigned long long)c->slices);
-	loop_exit(c->loop, 0);
+	command_ended(c);
 }
 
 /* ---- many at once
@@ -162,10 +168,11 @@ static void on_item(const struct volume_result *res, void *userdata)
 	if (c->ended == c->total) {
 		double s = (double)(clock_now() - c->start) / 1e9;
 
-		printf("ok done=%zu failed=%zu seconds=%.3f rate=%.0f slowest_ms=%.1f\n", c->ended,
-			c->failed, s, (double)c->total / s, (double)c->slowest / 1e6);
+		printf("ok done=%zu failed=%zu seconds=%.3f rate=%.0f slowest_ms=%.1f beside=%s\n",
+			c->ended, c->failed, s, (double)c->total / s, (double)c->slowest / 1e6,
+			str_or(c->beside_state, "none"));
 		c->r = c->failed ? -EIO : 0;
-		loop_exit(c->loop, 0);
+		command_ended(c);
 	}
 }
 
@@ -216,8 +223,10 @@ static int usage(void)
 		"              [--act-as UID:GID] [--identity ID] [--worker PROGRAM] [--timeout "
 		"MS]\n"
 		"              [--uid N] [--gid N] [--mode M] [--adopt] [--shared] [--token HEX]\n"
+		"              [--queue MS] [--beside SERVER]\n"
 		"              create|trash|archive|recycle|discard PV DIRECTORY | purge NAME "
 		"[SLICES] |\n"
+		"              script (such commands from standard input, a line each) |\n"
 		"              list | space | burst N CONCURRENT PREFIX | burst-trash N CONCURRENT "
 		"PREFIX\n");
 	return 2;
@@ -240,6 +249,8 @@ static int take_option(struct ctl *c, struct nfs_options *o, const char *name, c
 
 	if (streq(name, "server"))
 		c->place.server = value;
+	else if (streq(name, "beside"))
+		c->beside.server = value;
 	else if (streq(name, "export"))
 		c->place.export_ = value;
 	else if (streq(name, "vers"))
@@ -281,6 +292,13 @@ static int take_option(struct ctl *c, struct nfs_options *o, const char *name, c
 	return 0;
 }
 
+static void on_beside(const struct volume_result *res, void *userdata)
+{
+	struct ctl *c = userdata;
+
+	c->beside_state = res->err.code ? strerrorname_np(res->err.code) : "ok";
+}
+
 static int start_burst(struct ctl *c, char **argv, int argc)
 {
 	if (argc != 4)
@@ -291,6 +309,11 @@ static int start_burst(struct ctl *c, char **argv, int argc)
 	c->mode = streq(argv[0], "burst") ? BURST_CREATE : BURST_TRASH;
 	if (c->total == 0 || c->total > BURST_MAX || c->concurrency == 0)
 		return -EINVAL;
+	if (c->beside.server) {
+		c->beside_state = "waiting";
+		if (c->b->ops->space(c->b, &c->beside, on_beside, c) < 0)
+			return -EINVAL;
+	}
 	return burst_more(c);
 }
 
@@ -308,6 +331,8 @@ static int start(struct ctl *c, char **argv, int argc)
 	};
 
 	c->start = clock_now();
+	c->removed = c->slices = c->slowest = 0;
+	c->total = c->begun = c->ended = c->failed = 0;
 	for (size_t i = 0; argc == 3 && i < ELEMENTSOF(volume_ops); i++) {
 		const char *at = (const char *)c->b->ops + volume_ops[i].offset;
 		int (*fn)(struct volume_backend * b, const struct volume_place *p,
@@ -334,6 +359,43 @@ static int start(struct ctl *c, char **argv, int argc)
 	return -EINVAL;
 }
 
+#define WORDS_MAX 8
+
+/* One line of standard input; -EINVAL for none that makes sense, 1 at their end. */
+static int start_line(struct ctl *c)
+{
+	char *words[WORDS_MAX], *rest = c->line;
+	int n = 0;
+
+	if (!fgets(c->line, sizeof(c->line), stdin))
+		return 1;
+	while (n < WORDS_MAX && (words[n] = strtok_r(rest, " \n", &rest)))
+		n++;
+	return n > 0 ? start(c, words, n) : -EINVAL;
+}
+
+/* What is asked of one backend, so of one worker, one after the other. */
+static void command_ended(struct ctl *c)
+{
+	int r = c->script ? -EINVAL : 1;
+
+	fflush(stdout);
+	while (c->script && (r = start_line(c)) < 0) {
+		printf("error %s\n", strerror(-r));
+		fflush(stdout);
+	}
+	if (r > 0)
+		loop_exit(c->loop, 0);
+}
+
+static int start_first(struct ctl *c, char **argv, int argc)
+{
+	c->beside.export_ = c->place.export_;
+	c->beside.version = c->place.version;
+	c->script = streq(argv[0], "script");
+	return c->script ? start_line(c) : start(c, argv, argc);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"server", 1, NULL, 0}, {"export", 1, NULL, 0},
@@ -341,7 +403,8 @@ int main(int argc, char **argv)
 		{"identity", 1, NULL, 0}, {"worker", 1, NULL, 0}, {"timeout", 1, NULL, 0},
 		{"queue", 1, NULL, 0}, {"token", 1, NULL, 0}, {"adopt", 0, NULL, 0},
 		{"shared", 0, NULL, 0}, {"uid", 1, NULL, 0}, {"gid", 1, NULL, 0},
-		{"mode", 1, NULL, 0}, {"act-as", 1, NULL, 0}, {NULL, 0, NULL, 0}};
+		{"mode", 1, NULL, 0}, {"act-as", 1, NULL, 0}, {"beside", 1, NULL, 0},
+		{NULL, 0, NULL, 0}};
 	struct nfs_options o = {.worker_program = getenv("BERTH_NFS")};
 	struct err e = ERR_NULL;
 	struct ctl c = {
@@ -365,7 +428,7 @@ int main(int argc, char **argv)
 		printf("error %s\n", e.text);
 		return 1;
 	}
-	r = start(&c, argv + optind, argc - optind);
+	r = start_first(&c, argv + optind, argc - optind);
 	if (r == -EINVAL)
 		return usage();
 	if (r < 0)
