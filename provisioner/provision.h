@@ -111,7 +111,8 @@ static inline bool provision_runs(const struct provision *op)
 /* The gates or the claim changed: looks again. Only while it is gated. */
 void provision_gate_moved(struct provision *op);
 
-/* ---- between provision.c, publish.c and bind.c --------------------------------------------------
+/* ---- between provision.c, prepare.c, publish.c and bind.c
+ * --------------------------------------------------
  */
 
 void provision_go(struct provision *op, enum provision_event ev);
@@ -126,6 +127,11 @@ int provision_send(
 void provision_timed(struct provision *op, enum stats_step step);
 struct provisioner_object provision_object(const struct provision *op);
 
+/* What to do first for a claim of which nothing is known: READ, PROBE, INTEND or CREATE. */
+int prepare_next(struct provision *op, enum provision_event *ret, struct err *e);
+void prepare_token(struct provision *op);
+int prepare_do_read(void *op);
+int prepare_do_probe(void *op);
 int provision_do_publish(void *op);
 int provision_do_examine(void *op);
 int provision_do_gate(void *op);

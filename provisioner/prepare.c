@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* prepare.c: what a claim needs before anything is written: its directory's name, its server, its
+ * token */
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "data/decode.h"
+#include "provisioner/paths.h"
+#include "provisioner/provision.h"
+
+/* How long the server of a list that answered last is taken without asking again. */
+#define CHOSEN_FOR SECONDS(10)
+
+static int expand(struct provision *op, const struct pattern_source *s, struct err *e)
+{
+	char path[PATH_RELATIVE_MAX];
+	int r = pattern_expand(op->class->p.pattern, s, path, e);
+
+	if (r < 0)
+		return r;
+	return str_replace(&op->directory, path) < 0 ? err_set(e, ENOMEM, "out of memory") : 0;
+}
+
+static int expand_plain(struct provision *op, struct err *e)
+{
+	_cleanup_free_ char *pv = NULL;
+	struct pattern_source s = {.namespace_ = op->namespace_, .name = op->name};
+
+	if (facts_pv_name(&op->uid, &pv) < 0)
+		return err_set(e, ENOMEM, "out of memory");
+	s.pv = pv;
+	return expand(op, &s, e);
+}
+
+static const char *claim_label(const char *key, void *userdata)
+{
+	return json_string_at(userdata, "metadata", "labels", key, NULL);
+}
+
+static const char *claim_annotation(const char *key, void *userdata)
+{
+	return json_string_at(userdata, "metadata", "annotations", key, NULL);
+}
+
+static int expand_live(struct provision *op, json_t *claim, struct err *e)
+{
+	_cleanup_free_ char *pv = NULL;
+	struct pattern_source s = {
+		.namespace_ = op->namespace_,
+		.name = op->name,
+		.label = claim_label,
+		.annotation = claim_annotation,
+		.userdata = claim,
+	};
+
+	if (facts_pv_name(&op->uid, &pv) < 0)
+		return err_set(e, ENOMEM, "out of memory");
+	s.pv = pv;
+	return expand(op, &s, e);
+}
+
+/* Nothing remembers a random token then, and the next attempt must be able to prove that the record
+ * of an earlier one is its own. */
+void prepare_token(struct provision *op)
+{
+	for (size_t i = 0; i < sizeof(op->uid.b); i++)
+		snprintf(op->facts.token + 2 * i, 3, "%02x", op->uid.b[i]);
+}
+
+/* What is missing before anything is written: the directory's name, then the server, then facts. */
+int prepare_next(struct provision *op, enum provision_event *ret, struct err *e)
+{
+	const struct class_info *class = op->class;
+	const struct pvc *c = provision_claim(op);
+	unsigned chosen = class->chosen_until > clock_now() ? class->chosen : 0;
+
+	if (!op->directory && pattern_needs_claim(class->p.pattern)) {
+		*ret = GO_READ;
+		return 0;
+	}
+	if (!op->directory && expand_plain(op, e) < 0)
+		return -e->code;
+	if (class->p.n_servers > 1 && class->chosen_until <= clock_now()) {
+		*ret = GO_PROBE;
+		return 0;
+	}
+	if (!c)
+		return err_set(e, ESTALE, "the claim is gone");
+	facts_done(&op->facts);
+	if (facts_from_class(
+		    &op->facts, op->p->config->driver, class, class->p.servers[chosen], c) < 0 ||
+		str_replace(&op->facts.directory, op->directory) < 0)
+		return err_set(e, ENOMEM, "out of memory");
+	op->has_facts = true;
+	if (!provisioner_has_intents(op->p))
+		prepare_token(op);
+	*ret = provisioner_has_intents(op->p) ? GO_INTEND : GO_CREATE;
+	return 0;
+}
+
+static void go_before(struct provision *op)
+{
+	enum provision_event ev = GO_END;
+	struct err e = ERR_NULL;
+	int r = prepare_next(op, &ev, &e);
+
+	if (r >= 0)
+		provision_go(op, ev);
+	else if (r == -ESTALE)
+		provision_end(op, PROVISION_GONE, &e);
+	else
+		provision_end(op, r == -ENOMEM ? PROVISION_RETRY : PROVISION_INFEASIBLE, &e);
+}
+
+static void on_read(struct kube_request *q, const struct kube_response *res, void *userdata)
+{
+	struct provision *op = userdata;
+	struct err e = ERR_NULL;
+	int r;
+
+	(void)q;
+	op->request = NULL;
+	provision_timed(op, STEP_READ);
+	if (res->status == KUBE_E_NOT_FOUND) {
+		provision_end(op, PROVISION_GONE, &res->err);
+		return;
+	}
+	if (res->status != KUBE_OK) {
+		provision_end_answer(op, "cannot read the claim", res);
+		return;
+	}
+	if (!streq_null(json_string_at(res->object, "metadata", "uid", NULL), op->uid_text)) {
+		err_set(&e, ESTALE, "the claim was made anew");
+		provision_end(op, PROVISION_GONE, &e);
+		return;
+	}
+	r = expand_live(op, res->object, &e);
+	if (r < 0)
+		provision_end(op, r == -ENOMEM ? PROVISION_RETRY : PROVISION_INFEASIBLE, &e);
+	else
+		go_before(op);
+}
+
+int prepare_do_read(void *obj)
+{
+	struct provision *op = obj;
+	char path[API_PATH_MAX];
+
+	return provision_send(
+		op, KUBE_GET, api_path_claim(path, op->namespace_, op->name, ""), NULL, on_read);
+}
+
+static void on_probe(const struct volume_result *res, void *userdata)
+{
+	struct provision *op = userdata;
+	struct err e = ERR_NULL;
+
+	if (res->err.code == 0) {
+		op->class->chosen = op->probe;
+		op->class->chosen_until = clock_now() + CHOSEN_FOR;
+		go_before(op);
+	} else if (op->probe + 1 < op->class->p.n_servers) {
+		op->probe++;
+		provision_go(op, GO_PROBE);
+	} else {
+		err_copy(&e, &res->err);
+		err_prefix(&e, "no server of the list answers, the last, %s",
+			op->class->p.servers[op->probe]);
+		provision_end(op, PROVISION_SILENT, &e);
+	}
+}
+
+int prepare_do_probe(void *obj)
+{
+	struct provision *op = obj;
+	const struct parameters *p = &op->class->p;
+	const struct volume_place place = {
+		.server = p->servers[op->probe],
+		.export_ = p->export_,
+		.nfs_port = p->nfs_port,
+		.mount_port = p->mount_port,
+		.version = p->version,
+		.act_as_set = p->act_as_set,
+		.act_uid = p->act_uid,
+		.act_gid = p->act_gid,
+	};
+
+	return op->p->nfs->ops->space(op->p->nfs, &place, on_probe, op);
+}
