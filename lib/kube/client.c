@@ -439,8 +439,12 @@ static int client_init(struct kube_client *c, const struct kube_options *o, stru
 
 	limits.max_connections = o->max_connections ? o->max_connections : CONNECTIONS_DEFAULT;
 	c->max_in_flight = o->max_in_flight ? o->max_in_flight : IN_FLIGHT_DEFAULT;
-	if (str_after(c->config->server, "http://") && c->max_in_flight > limits.max_connections)
-		c->max_in_flight = limits.max_connections;
+	/* Only TLS can tell that a server speaks HTTP/2; curl would wait for the first answer. */
+	if (str_after(c->config->server, "http://")) {
+		limits.http1 = true;
+		if (c->max_in_flight > limits.max_connections)
+			c->max_in_flight = limits.max_connections;
+	}
 	limits.max_connections += CONNECTIONS_STREAMS;
 	bucket_init(&c->bucket, o->qps > 0 ? o->qps : QPS_DEFAULT,
 		o->burst > 0 ? o->burst : BURST_DEFAULT);
