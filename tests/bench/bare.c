@@ -132,11 +132,20 @@ static const struct {
 
 static const char *value_of(const struct writer *w, char name)
 {
-	return name == 'u'   ? w->uid
-	       : name == 'c' ? w->claim
-	       : name == 'k' ? w->bench->class
-	       : name == 'r' ? w->rv
-			     : w->pv_rv;
+	switch (name) {
+	case 'u':
+		return w->uid;
+	case 'c':
+		return w->claim;
+	case 'k':
+		return w->bench->class;
+	case 'd':
+		return w->bench->driver;
+	case 'r':
+		return w->rv;
+	default:
+		return w->pv_rv;
+	}
 }
 
 static void fill(const struct writer *w, const char *template, char *dst, size_t size)
