@@ -277,8 +277,8 @@ static void descended(struct purge *p, const struct call *c, size_t entry)
 	struct purge_level *l = purge_top(p), *deeper;
 
 	if (c->attr.type != NFS_TYPE_DIRECTORY) {
-		/* Swapped for something else meanwhile: removed like any file in the next pass. */
-		l->page->state[entry] = ENTRY_GONE;
+		/* Removed like any file in the next pass. */
+		l->page->state[entry] = ENTRY_CHANGED;
 		return;
 	}
 	if (memcmp(c->attr.fsid, p->x->fsid, sizeof(p->x->fsid)) != 0) {
@@ -311,23 +311,21 @@ static void ascend(struct purge *p)
 	walk_send(p, CALL_RMDIR, above, above && above->as_owner ? 1 : 0);
 }
 
-/* Leaves the level; what is left of it decides about its name in the one above. */
-static void leave(struct purge *p, bool removed)
+/* Leaves the level: GONE, FAILED or CHANGED is what becomes of its name in the one above. */
+static void leave(struct purge *p, enum purge_entry how)
 {
 	struct purge_level *l = p->levels[--p->depth];
 	struct purge_level *above = p->depth > 0 ? purge_top(p) : NULL;
 
-	if (removed)
+	if (how == ENTRY_GONE)
 		p->removed++;
 	if (above) {
-		above->page->state[l->entry] = removed ? ENTRY_GONE : ENTRY_FAILED;
-		if (removed)
-			above->removed++;
-		else
-			above->failed++;
+		above->page->state[l->entry] = (uint8_t)how;
+		above->removed += how == ENTRY_GONE;
+		above->failed += how == ENTRY_FAILED;
 	} else {
 		p->over = true;
-		if (!removed && !p->err.code)
+		if (how != ENTRY_GONE && !p->err.code)
 			err_set(&p->err, ENOTEMPTY, "%s:%s: trash entry %s does not get empty",
 				p->w->server.name, p->x->path, p->name);
 	}
@@ -337,8 +335,12 @@ static void leave(struct purge *p, bool removed)
 /* Somebody put something in, or the server's cookies skipped names: once more from the start. */
 static void again(struct purge *p, struct purge_level *l)
 {
+	/* What we moved up ourselves is no refill: every such move makes a deep tree shallower. */
+	if (p->depth == 1 && p->moved_up)
+		l->passes = 0;
+	p->moved_up = p->depth == 1 ? false : p->moved_up;
 	if (l->failed > 0 || ++l->passes > PASSES_MAX || (l->removed == 0 && l->passes > 2)) {
-		leave(p, false);
+		leave(p, ENTRY_FAILED);
 		return;
 	}
 	l->read_all = false;
@@ -350,12 +352,14 @@ static void again(struct purge *p, struct purge_level *l)
 static void ascended(struct purge *p, const struct call *c)
 {
 	if (c->r >= 0 || c->r == -ENOENT) {
-		leave(p, true);
+		leave(p, ENTRY_GONE);
 	} else if (c->r == -ENOTEMPTY || c->r == -EEXIST) {
 		again(p, purge_top(p));
+	} else if (c->r == -ENOTDIR && p->depth > 1) {
+		leave(p, ENTRY_CHANGED);
 	} else {
 		purge_note(p, c, "cannot remove the directory");
-		leave(p, false);
+		leave(p, ENTRY_FAILED);
 	}
 }
 
@@ -376,6 +380,7 @@ static void on_walk(struct call *c, void *userdata)
 	if (c->kind == CALL_RMDIR) {
 		ascended(p, c);
 	} else if (c->r == -ENOENT || (c->r >= 0 && c->kind == CALL_RENAME)) {
+		p->moved_up = p->moved_up || c->r >= 0;
 		l->page->state[entry] = ENTRY_GONE;
 	} else if (c->r >= 0) {
 		descended(p, c, entry);
@@ -407,7 +412,7 @@ static bool level_stale(struct purge *p, struct purge_level *l)
 	if (++p->stales > STALES_MAX || p->depth == 1) {
 		err_set(&p->err, ESTALE, "%s:%s: handles below the trash entry %s go stale",
 			p->w->server.name, p->x->path, p->name);
-		leave(p, false);
+		leave(p, ENTRY_FAILED);
 	} else {
 		struct purge_level *above = p->levels[p->depth - 2];
 
@@ -441,7 +446,7 @@ static bool pump_once(struct purge *p)
 		if (p->busy > 0)
 			return false;
 		if (l->failed > 0)
-			leave(p, false);
+			leave(p, ENTRY_FAILED);
 		else
 			ascend(p);
 		return !p->moving && !p->over;

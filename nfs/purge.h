@@ -23,6 +23,7 @@ enum purge_entry {
 	ENTRY_SENT,
 	ENTRY_DEEP, /* a directory that is not empty */
 	ENTRY_GONE,
+	ENTRY_CHANGED, /* exchanged for something else under our hands: for the next pass */
 	ENTRY_FAILED
 };
 
@@ -54,6 +55,8 @@ struct purge_slot {
 	unsigned stage; /* who asks: 0 default, 1 owner, 2 owner after chmod */
 	enum call_kind what;
 	int first_r; /* of the REMOVE, when RMDIR is tried in doubt */
+	const char *first_why;
+	unsigned turns;
 	bool busy;
 };
 
@@ -72,6 +75,7 @@ struct purge {
 	struct nfs_page *spare; /* one page for the next level */
 	struct call readdir, walk;
 	char hoisted[48];
+	bool moved_up; /* in this pass over the top */
 	uint64_t slice_end;
 	size_t slice_left;
 	uint64_t removed; /* in this slice */

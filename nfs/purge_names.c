@@ -6,6 +6,9 @@
 #include "nfs/purge.h"
 #include "nfs/worker.h"
 
+/* Rounds of REMOVE and RMDIR with one name. */
+#define TURNS_MAX 8
+
 static void on_slot(struct call *c, void *userdata);
 
 static void slot_send(struct purge_slot *s, enum call_kind kind)
@@ -64,9 +67,30 @@ static bool slot_try_rmdir(struct purge_slot *s, int r)
 	if (s->what == CALL_RMDIR)
 		return false;
 	s->first_r = r;
+	s->first_why = s->call.why;
 	s->what = CALL_RMDIR;
 	slot_send(s, CALL_RMDIR);
 	return true;
+}
+
+/*
+ * RMDIR found no directory. Either REMOVE's first answer was the true one, or what has the name was
+ * exchanged in between, by a tenant who goes on with that: asked anew a few times, then in the next
+ * pass.
+ */
+static void slot_no_directory(struct purge_slot *s)
+{
+	if (purge_refused(s->first_r)) {
+		s->call.r = s->first_r;
+		s->call.why = s->first_why;
+		purge_note(s->p, &s->call, "cannot remove");
+		slot_over(s, ENTRY_FAILED);
+	} else if (++s->turns > TURNS_MAX) {
+		slot_over(s, ENTRY_CHANGED);
+	} else {
+		s->what = CALL_REMOVE;
+		slot_send(s, CALL_REMOVE);
+	}
 }
 
 static bool slot_refused(struct purge_slot *s)
@@ -91,6 +115,8 @@ static void slot_answer(struct purge_slot *s)
 	} else if (r == -EISDIR || r == -EINVAL) {
 		if (!slot_try_rmdir(s, r))
 			slot_over(s, ENTRY_FAILED);
+	} else if (r == -ENOTDIR && s->what == CALL_RMDIR) {
+		slot_no_directory(s);
 	} else if (r == -ENOTEMPTY || r == -EEXIST) {
 		slot_over(s, ENTRY_DEEP);
 	} else if (r == -ESTALE) {
@@ -126,6 +152,7 @@ void purge_send_names(struct purge *p, struct purge_level *l)
 		s->entry = l->at++;
 		s->stage = l->opened ? 2 : l->as_owner ? 1 : 0;
 		s->what = CALL_REMOVE;
+		s->turns = 0;
 		l->page->state[s->entry] = ENTRY_SENT;
 		slot_send(s, CALL_REMOVE);
 	}
