@@ -200,8 +200,11 @@ static int check_live(struct release *r, const json_t *pv, enum volume_verdict *
 	return 0;
 }
 
+/* Also where the cache said Released and an admin has saved the data meanwhile: what was meant to be
+ * a reclaim is over, and the volume and its BerthVolume live on. */
 static void upkeep(struct release *r, const json_t *pv, enum volume_verdict verdict)
 {
+	r->goal = GOAL_UPKEEP;
 	if (verdict == VOLUME_ADD_FINALIZER)
 		r->patch = manifest_add_finalizer(pv, FINALIZER_VOLUME);
 	else if (verdict == VOLUME_DROP_FINALIZER)
