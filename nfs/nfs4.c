@@ -158,6 +158,22 @@ static int send_remove(struct server *s, struct call *c)
 	return compound_send(&m, s, c);
 }
 
+/* REMOVE takes anything; a symlink or file that has come in a directory's place is none of ours. */
+static int send_rmdir(struct server *s, struct call *c)
+{
+	static const unsigned char directory[] = {0, 0, 0, NF4DIR};
+	uint32_t type = 1U << FATTR4_TYPE;
+	struct compound m = {.n = 0};
+
+	compound_fh(&m, &c->dir);
+	compound_name(&m, OP_LOOKUP, c->name);
+	compound_add(&m, OP_VERIFY)->nfs_argop4_u.opverify.obj_attributes =
+		(fattr4){{1, &type}, {sizeof(directory), (char *)directory}};
+	compound_fh(&m, &c->dir);
+	compound_name(&m, OP_REMOVE, c->name);
+	return compound_send(&m, s, c);
+}
+
 static int send_rename(struct server *s, struct call *c)
 {
 	bool replace = c->kind == CALL_REPLACE;
@@ -306,7 +322,7 @@ static const struct rpc4 table[_CALL_KIND_MAX] = {
 	[CALL_SETATTR] = {send_setattr, got_nothing},
 	[CALL_MKDIR] = {send_mkdir, got_object},
 	[CALL_REMOVE] = {send_remove, got_nothing},
-	[CALL_RMDIR] = {send_remove, got_nothing},
+	[CALL_RMDIR] = {send_rmdir, got_nothing},
 	[CALL_RENAME] = {send_rename, got_nothing},
 	[CALL_READDIR] = {send_readdir, got_readdir},
 	[CALL_SPACE] = {send_getattr, got_getattr},
@@ -352,6 +368,8 @@ static void on_reply(struct rpc_context *rpc, int status, void *data, void *user
 		call_done(c, -EPROTO, 0, "the server refused the RPC or answered garbage");
 	else if (opens(c))
 		nfs4_got_open_phase(c, res);
+	else if (res->status == NFS4ERR_NOT_SAME && c->kind == CALL_RMDIR)
+		call_done(c, -ENOTDIR, res->status, "NFS4ERR_NOT_SAME");
 	else if (res->status != NFS4_OK)
 		call_done(c, nfs_status_errno(res->status), res->status,
 			nfsstat4_to_str((int)res->status));

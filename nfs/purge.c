@@ -3,12 +3,10 @@
 #include "nfs/purge.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/id.h"
 #include "base/str.h"
 #include "nfs/worker.h"
 
@@ -254,22 +252,18 @@ static void walk_send(
 	server_call(&p->w->server, c, on_walk, p);
 }
 
-/* Into a directory that is not empty, or, too deep for the stack, moves it up beside our top. */
+/* Into a directory that is not empty, unless that is too deep for the stack. */
 static void descend(struct purge *p, size_t entry)
 {
 	struct purge_level *l = purge_top(p);
 
-	p->walk.name = nfs_page_name(l->page, entry);
-	p->slots[0].entry = entry;
-	if (p->depth < PURGE_LEVELS) {
-		walk_send(p, CALL_LOOKUP, l, l->as_owner ? 1 : 0);
+	if (p->depth == PURGE_LEVELS) {
+		purge_hoist(p, entry);
 		return;
 	}
-	snprintf(
-		p->hoisted, sizeof(p->hoisted), ".berth-%016llx", (unsigned long long)random_u64());
-	p->walk.to = p->levels[0]->fh;
-	p->walk.to_name = p->hoisted;
-	walk_send(p, CALL_RENAME, l, l->as_owner ? 1 : 0);
+	p->walk.name = nfs_page_name(l->page, entry);
+	p->slots[0].entry = entry;
+	walk_send(p, CALL_LOOKUP, l, l->as_owner ? 1 : 0);
 }
 
 static void descended(struct purge *p, const struct call *c, size_t entry)
@@ -379,8 +373,7 @@ static void on_walk(struct call *c, void *userdata)
 	}
 	if (c->kind == CALL_RMDIR) {
 		ascended(p, c);
-	} else if (c->r == -ENOENT || (c->r >= 0 && c->kind == CALL_RENAME)) {
-		p->moved_up = p->moved_up || c->r >= 0;
+	} else if (c->r == -ENOENT) {
 		l->page->state[entry] = ENTRY_GONE;
 	} else if (c->r >= 0) {
 		descended(p, c, entry);

@@ -107,6 +107,8 @@ struct nfs_cred purge_cred(const struct purge *p, const struct purge_level *l, u
 void purge_note(struct purge *p, const struct call *c, const char *what);
 /* Goes on with whatever can be done now. */
 void purge_pump(struct purge *p);
+/* Moves a directory of the deepest level up, beside the entries of the top: purge_hoist.c. */
+void purge_hoist(struct purge *p, size_t entry);
 /* Fills the window with names of the level's page. */
 void purge_send_names(struct purge *p, struct purge_level *l);
 
