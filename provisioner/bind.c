@@ -31,8 +31,7 @@ static void end(struct provision *op)
 	provision_end(op, PROVISION_DONE, NULL);
 }
 
-/* ---- 2: PV status
- * ---------------------------------------------------------------------------------- */
+/* ---- 2: PV status ------------------------------------------------------------------------ */
 
 static void on_volume(struct kube_request *q, const struct kube_response *res, void *userdata)
 {
@@ -62,8 +61,7 @@ int bind_do_volume(void *obj)
 		body, on_volume);
 }
 
-/* ---- 3: the claim
- * ------------------------------------------------------------------------------------ */
+/* ---- 3: the claim ------------------------------------------------------------------------ */
 
 static void on_claim(struct kube_request *q, const struct kube_response *res, void *userdata)
 {
@@ -96,8 +94,7 @@ int bind_do_claim(void *obj)
 		api_path_claim(path, op->namespace_, op->name, ""), body, on_claim);
 }
 
-/* ---- refused: whose claim is it now?
- * ------------------------------------------------------------------ */
+/* ---- refused: whose claim is it now? ----------------------------------------------------- */
 
 static void on_reread(struct kube_request *q, const struct kube_response *res, void *userdata)
 {
@@ -123,8 +120,7 @@ int bind_do_reread(void *obj)
 		op, KUBE_GET, api_path_claim(path, op->namespace_, op->name, ""), NULL, on_reread);
 }
 
-/* ---- 4: the claim's status
- * ----------------------------------------------------------------------------- */
+/* ---- 4: the claim's status --------------------------------------------------------------- */
 
 static void on_status(struct kube_request *q, const struct kube_response *res, void *userdata)
 {

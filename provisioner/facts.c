@@ -114,7 +114,7 @@ int facts_from_class(struct facts *ret, const char *driver, const struct class_i
 	return 0;
 }
 
-/* ---- from outside -------------------------------------------------------------------------- */
+/* ---- from outside ------------------------------------------------------------------------ */
 
 static int bad(struct err *e, const char *field, const char *why)
 {
@@ -388,7 +388,7 @@ int facts_from_intent(struct facts *ret, const json_t *intent, struct err *e)
 	return 0;
 }
 
-/* ---- for a backend -------------------------------------------------------------------------- */
+/* ---- for a backend ----------------------------------------------------------------------- */
 
 struct volume_place facts_place(const struct facts *f)
 {

@@ -14,8 +14,32 @@
 #include "provisioner/releases.h"
 #include "provisioner/works.h"
 
-/* ---- claims
- * ------------------------------------------------------------------------------------------ */
+/* ---- the ledger -------------------------------------------------------------------------- */
+
+struct walk {
+	struct informer *i;
+	size_t cursor;
+};
+
+static const struct pv *next_volume(void *userdata)
+{
+	struct walk *w = userdata;
+
+	return (const struct pv *)informer_next(w->i, &w->cursor);
+}
+
+/* Where two PVs claim one claim, the ledger's look-ups know one of them: all are looked at. */
+static void check_ledger(struct provisioner *p, int r, bool shared)
+{
+	struct walk walk = {p->volumes, 0};
+
+	if (shared)
+		r = ledger_count_names(&p->ledger, next_volume, &walk);
+	if (r < 0)
+		log_warning("out of memory: binding is left to the controller");
+}
+
+/* ---- claims ------------------------------------------------------------------------------ */
 
 /* A claim is gone: what was begun for it, by us or by a process before us, is undone. */
 static void claim_gone(struct provisioner *p, const struct pvc *c)
@@ -40,10 +64,11 @@ static void on_claim(
 {
 	struct provisioner *p = userdata;
 	const struct pv *v;
+	int r;
 
 	(void)i;
-	if (ledger_claim(&p->ledger, old ? pvc_of(old) : NULL, now ? pvc_of(now) : NULL) < 0)
-		log_warning("out of memory: binding is left to the controller");
+	r = ledger_claim(&p->ledger, old ? pvc_of(old) : NULL, now ? pvc_of(now) : NULL);
+	check_ledger(p, r, p->ledger.duplicates > 0 && !(old && now && same_uid(old, now)));
 	works_gates_moved(p->works);
 	if (old && (!now || !same_uid(old, now)))
 		claim_gone(p, pvc_of(old));
@@ -55,20 +80,7 @@ static void on_claim(
 		releases_consider(p->releases, v);
 }
 
-/* ---- volumes
- * ----------------------------------------------------------------------------------------- */
-
-struct walk {
-	struct informer *i;
-	size_t cursor;
-};
-
-static const struct pv *next_volume(void *userdata)
-{
-	struct walk *w = userdata;
-
-	return (const struct pv *)informer_next(w->i, &w->cursor);
-}
+/* ---- volumes ----------------------------------------------------------------------------- */
 
 static void consider_claim_of(struct provisioner *p, const struct object *o)
 {
@@ -82,16 +94,13 @@ static void on_volume(
 	struct informer *i, const struct object *old, const struct object *now, void *userdata)
 {
 	struct provisioner *p = userdata;
-	struct walk walk = {p->volumes, 0};
 	const struct object *intent;
 	bool shared = old && p->ledger.duplicates > 0;
+	int r;
 
 	(void)i;
-	if (ledger_volume(&p->ledger, old ? pv_of(old) : NULL, now ? pv_of(now) : NULL) < 0)
-		log_warning("out of memory: binding is left to the controller");
-	/* Two PVs claimed one claim: who serves it now is looked for among all. */
-	if (shared && ledger_count_names(&p->ledger, next_volume, &walk) < 0)
-		log_warning("out of memory: binding is left to the controller");
+	r = ledger_volume(&p->ledger, old ? pv_of(old) : NULL, now ? pv_of(now) : NULL);
+	check_ledger(p, r, shared);
 	works_gates_moved(p->works);
 	if (now) {
 		releases_consider(p->releases, pv_of(now));
@@ -104,8 +113,7 @@ static void on_volume(
 		releases_consider_intent(p->releases, bvol_of(intent));
 }
 
-/* ---- classes and intents
- * ------------------------------------------------------------------------------- */
+/* ---- classes and intents ----------------------------------------------------------------- */
 
 static void on_class(
 	struct informer *i, const struct object *old, const struct object *now, void *userdata)
@@ -127,8 +135,7 @@ static void on_intent(
 	intents_changed(p->intents, old ? bvol_of(old) : NULL, now ? bvol_of(now) : NULL);
 }
 
-/* ---- complete
- * ------------------------------------------------------------------------------------------ */
+/* ---- complete ---------------------------------------------------------------------------- */
 
 void feed_begin(struct provisioner *p)
 {

@@ -26,8 +26,7 @@ static bool is_healthy(const struct provisioner *p)
 	return !renewed || clock_now() < renewed + p->config->lease.duration + LEASE_TOLERANCE;
 }
 
-/* ---- metrics
- * ---------------------------------------------------------------------------------------- */
+/* ---- metrics ----------------------------------------------------------------------------- */
 
 static void gauge_claims(struct provisioner *p)
 {

@@ -67,8 +67,7 @@ static int send(
 	return kube_request_json(j->s->p->client, m, path, body, fn, j, &j->request);
 }
 
-/* ---- let go
- * ----------------------------------------------------------------------------------------- */
+/* ---- let go ------------------------------------------------------------------------------ */
 
 static void on_get(struct kube_request *q, const struct kube_response *res, void *userdata);
 
@@ -119,8 +118,7 @@ static int drop(struct intent_job *j)
 	return send(j, KUBE_PATCH_JSON, api_path_intent(path, j->name, ""), patch, on_drop);
 }
 
-/* ---- rebuild
- * ------------------------------------------------------------------------------------------ */
+/* ---- rebuild ----------------------------------------------------------------------------- */
 
 static void on_status(struct kube_request *q, const struct kube_response *res, void *userdata)
 {
@@ -190,8 +188,7 @@ static void on_turn(struct job *job, void *userdata)
 		end(j);
 }
 
-/* ---- what is to do
- * -------------------------------------------------------------------------------------- */
+/* ---- what is to do ----------------------------------------------------------------------- */
 
 static void begin(struct intents *s, const char *name, bool rebuild)
 {

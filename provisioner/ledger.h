@@ -33,7 +33,9 @@ struct ledger {
 void ledger_init(struct ledger *g);
 void ledger_done(struct ledger *g);
 
-/* old or now may be NULL. 0, or -ENOMEM: the ledger is then conservative, never wrong to open. */
+/* old or now may be NULL. 0, or -ENOMEM: the gates then stay shut until all is counted anew. Where
+ * duplicates is above 0 (before a volume's change, after a claim's) the caller has all counted
+ * anew. */
 int ledger_claim(struct ledger *g, const struct pvc *old, const struct pvc *now);
 int ledger_volume(struct ledger *g, const struct pv *old, const struct pv *now);
 /* After -ENOMEM or for the first class with assist: counts anew; next() walks all PVs. */

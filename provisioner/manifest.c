@@ -85,7 +85,7 @@ static void put_options(json_t *o, const struct facts *f, bool *ok)
 	}
 }
 
-/* ---- PersistentVolume ----------------------------------------------------------------------- */
+/* ---- PersistentVolume -------------------------------------------------------------------- */
 
 static json_t *attributes(const struct manifest_volume *m)
 {
@@ -186,7 +186,7 @@ json_t *manifest_volume(const struct manifest_volume *m)
 	return finish(o, ok);
 }
 
-/* ---- BerthVolume ---------------------------------------------------------------------------- */
+/* ---- BerthVolume ------------------------------------------------------------------------- */
 
 static json_t *permissions(const struct facts *f)
 {
@@ -259,7 +259,7 @@ json_t *manifest_intent_status(const char *phase, const char *message, int64_t g
 	return finish(o, ok);
 }
 
-/* ---- binding -------------------------------------------------------------------------------- */
+/* ---- binding ----------------------------------------------------------------------------- */
 
 json_t *manifest_volume_bound(const char *rv)
 {
@@ -295,7 +295,7 @@ json_t *manifest_delete(const char *uid)
 		"preconditions", "uid", uid);
 }
 
-/* ---- JSON patches of live objects ------------------------------------------------------------ */
+/* ---- JSON patches of live objects -------------------------------------------------------- */
 
 static json_t *guarded(const json_t *object)
 {

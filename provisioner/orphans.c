@@ -44,8 +44,7 @@ struct orphans {
 
 static void next_page(struct orphans *s);
 
-/* ---- what to walk
- * --------------------------------------------------------------------------------- */
+/* ---- what to walk ------------------------------------------------------------------------ */
 
 static void walk_free(struct walk *w)
 {
@@ -113,8 +112,7 @@ static void list_exports(struct orphans *s)
 	}
 }
 
-/* ---- what is there
- * -------------------------------------------------------------------------------- */
+/* ---- what is there ----------------------------------------------------------------------- */
 
 /* Where API objects stand for it, it is no orphan: its claim, its PV or its BerthVolume will end
  * it. */
@@ -232,8 +230,7 @@ static void see(struct orphans *s, const struct walk *w, const struct volume_ent
 	}
 }
 
-/* ---- walking
- * ------------------------------------------------------------------------------------------ */
+/* ---- walking ----------------------------------------------------------------------------- */
 
 static void finished(struct orphans *s)
 {

@@ -66,7 +66,7 @@ const struct sm_table provision_table = {
 	.n_edges = ELEMENTSOF(edges),
 };
 
-/* ---- frame ---------------------------------------------------------------------------------- */
+/* ---- frame ------------------------------------------------------------------------------- */
 
 struct provisioner_object provision_object(const struct provision *op)
 {
@@ -163,8 +163,7 @@ struct provision *provision_free(struct provision *op)
 	return NULL;
 }
 
-/* ---- the intent ---------------------------------------------------------------------------------
- */
+/* ---- the intent -------------------------------------------------------------------------- */
 
 static void on_intend(struct kube_request *q, const struct kube_response *res, void *userdata)
 {
@@ -250,8 +249,7 @@ static int do_resume(void *obj)
 		op, KUBE_GET, api_path_intent(path, op->facts.pv, ""), NULL, on_resume);
 }
 
-/* ---- the directory
- * -------------------------------------------------------------------------------- */
+/* ---- the directory ----------------------------------------------------------------------- */
 
 static void tell_created(struct provision *op, const struct volume_result *res)
 {
@@ -362,8 +360,7 @@ static int do_report(void *obj)
 		body, on_report);
 }
 
-/* ---- run
- * -------------------------------------------------------------------------------------------- */
+/* ---- run --------------------------------------------------------------------------------- */
 
 static int first_step(struct provision *op, enum provision_event *ret, struct err *e)
 {

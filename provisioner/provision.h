@@ -111,9 +111,7 @@ static inline bool provision_runs(const struct provision *op)
 /* The gates or the claim changed: looks again. Only while it is gated. */
 void provision_gate_moved(struct provision *op);
 
-/* ---- between provision.c, prepare.c, publish.c and bind.c
- * --------------------------------------------------
- */
+/* ---- between provision.c, prepare.c, publish.c and bind.c -------------------------------- */
 
 void provision_go(struct provision *op, enum provision_event ev);
 void provision_end(struct provision *op, enum provision_outcome outcome, const struct err *e);

@@ -26,8 +26,7 @@
 #define NO_INTENTS_FOR SECONDS(60)
 #define HOST_MAX 64
 
-/* ---- questions of the other modules
- * -------------------------------------------------------------- */
+/* ---- questions of the other modules ------------------------------------------------------ */
 
 bool provisioner_active(const struct provisioner *p)
 {
@@ -90,8 +89,7 @@ bool provisioner_knows_place(struct provisioner *p, const char *server, const ch
 	return false;
 }
 
-/* ---- parts
- * ------------------------------------------------------------------------------------------ */
+/* ---- parts ------------------------------------------------------------------------------- */
 
 static int load(struct provisioner *p, const char *kubeconfig, struct err *e)
 {

@@ -80,8 +80,7 @@ void provision_gate_moved(struct provision *op)
 		provision_go(op, GO_BIND_CLAIM);
 }
 
-/* ---- the PV
- * ----------------------------------------------------------------------------------------- */
+/* ---- the PV ------------------------------------------------------------------------------ */
 
 static void published(struct provision *op, const json_t *pv)
 {
@@ -149,8 +148,7 @@ int provision_do_publish(void *obj)
 	return provision_send(op, KUBE_POST, api_path_volume(path, NULL, ""), body, on_publish);
 }
 
-/* ---- a PV of that name is there
- * ------------------------------------------------------------------------ */
+/* ---- a PV of that name is there ---------------------------------------------------------- */
 
 static void on_examine(struct kube_request *q, const struct kube_response *res, void *userdata)
 {

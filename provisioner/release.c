@@ -66,8 +66,7 @@ const struct sm_table release_table = {
 	.n_edges = ELEMENTSOF(edges),
 };
 
-/* ---- frame --------------------------------------------------------------------------------------
- */
+/* ---- frame ------------------------------------------------------------------------------- */
 
 struct provisioner_object release_object(const struct release *r)
 {
@@ -123,8 +122,7 @@ int release_run(struct release *r)
 	return res;
 }
 
-/* ---- the intent, for an undo after a restart
- * -------------------------------------------------------- */
+/* ---- the intent, for an undo after a restart --------------------------------------------- */
 
 static void on_intent(struct kube_request *q, const struct kube_response *res, void *userdata)
 {
@@ -161,8 +159,7 @@ static int do_intent(void *obj)
 	return release_send(r, KUBE_GET, api_path_intent(path, r->pv, ""), NULL, on_intent);
 }
 
-/* ---- the PV
- * ------------------------------------------------------------------------------------------ */
+/* ---- the PV ------------------------------------------------------------------------------ */
 
 static void go_act(struct release *r)
 {
@@ -200,8 +197,8 @@ static int check_live(struct release *r, const json_t *pv, enum volume_verdict *
 	return 0;
 }
 
-/* Also where the cache said Released and an admin has saved the data meanwhile: what was meant to be
- * a reclaim is over, and the volume and its BerthVolume live on. */
+/* Also where the cache said Released and an admin has saved the data meanwhile: what was meant to
+ * be a reclaim is over, and the volume and its BerthVolume live on. */
 static void upkeep(struct release *r, const json_t *pv, enum volume_verdict verdict)
 {
 	r->goal = GOAL_UPKEEP;
@@ -300,8 +297,7 @@ static int do_volume(void *obj)
 	return release_send(r, KUBE_GET, api_path_volume(path, r->pv, ""), NULL, on_volume);
 }
 
-/* ---- the claim
- * ---------------------------------------------------------------------------------------- */
+/* ---- the claim --------------------------------------------------------------------------- */
 
 /* Whether what the API server says now leaves the volume without an owner. */
 static bool claim_is_over(const struct release *r, const json_t *claim)
@@ -365,8 +361,7 @@ static int do_claim(void *obj)
 		on_claim);
 }
 
-/* ---- the place (reliability.md F4)
- * ------------------------------------------------------------------------ */
+/* ---- the place (reliability.md F4) ------------------------------------------------------- */
 
 static void on_prove(struct kube_request *q, const struct kube_response *res, void *userdata)
 {

@@ -96,8 +96,7 @@ void release_end(struct release *r, enum release_outcome outcome, const struct e
 void release_wait(struct release *r);
 void release_acted(struct release *r, enum job_outcome outcome);
 
-/* ---- between release.c, act.c and remove.c
- * -------------------------------------------------------- */
+/* ---- between release.c, act.c and remove.c ----------------------------------------------- */
 
 int release_send(struct release *r, enum kube_method m, const char *path, json_t *body, kube_fn fn);
 void release_end_answer(struct release *r, const char *what, const struct kube_response *res);

@@ -112,8 +112,7 @@ static void begin(struct releases *s, const char *pv, enum release_goal goal)
 		enqueue(r);
 }
 
-/* ---- what is to end
- * -------------------------------------------------------------------------------- */
+/* ---- what is to end ---------------------------------------------------------------------- */
 
 static const struct pvc *claim_named_by(const struct releases *s, const struct pv *v)
 {
@@ -203,8 +202,7 @@ void releases_undo(struct releases *s, struct facts *facts, bool maybe_made)
 		release_free(r); /* the BerthVolume and the record tell the next leader */
 }
 
-/* ---- turns
- * --------------------------------------------------------------------------------------------- */
+/* ---- turns ------------------------------------------------------------------------------- */
 
 static bool claim_is_served(const struct release *r)
 {
@@ -276,8 +274,7 @@ void release_acted(struct release *r, enum job_outcome outcome)
 	queue_done(r->s->queue, &r->job, outcome);
 }
 
-/* ---- ends
- * ---------------------------------------------------------------------------------------------- */
+/* ---- ends -------------------------------------------------------------------------------- */
 
 static const char *failure_reason(const struct release *r)
 {

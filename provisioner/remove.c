@@ -48,8 +48,7 @@ void remove_next(struct release *r, const json_t *pv)
 	}
 }
 
-/* ---- DELETE -------------------------------------------------------------------------------------
- */
+/* ---- DELETE ------------------------------------------------------------------------------ */
 
 static void on_delete(struct kube_request *q, const struct kube_response *res, void *userdata)
 {
@@ -84,8 +83,7 @@ int remove_do_delete(void *obj)
 	return release_send(r, KUBE_DELETE, api_path_volume(path, r->pv, ""), body, on_delete);
 }
 
-/* ---- the finalizer
- * ---------------------------------------------------------------------------------- */
+/* ---- the finalizer ----------------------------------------------------------------------- */
 
 static void on_free(struct kube_request *q, const struct kube_response *res, void *userdata)
 {
@@ -119,8 +117,7 @@ int remove_do_free(void *obj)
 	return release_send(r, KUBE_PATCH_JSON, api_path_volume(path, r->pv, ""), patch, on_free);
 }
 
-/* ---- once more, live
- * ---------------------------------------------------------------------------------- */
+/* ---- once more, live --------------------------------------------------------------------- */
 
 /* Recycled: only a PV that still is what we recycled it as is given back. */
 static void unbind_or_leave(struct release *r, const json_t *pv)
@@ -166,8 +163,7 @@ int remove_do_reread(void *obj)
 	return release_send(r, KUBE_GET, api_path_volume(path, r->pv, ""), NULL, on_reread);
 }
 
-/* ---- claimRef
- * ------------------------------------------------------------------------------------------ */
+/* ---- claimRef ---------------------------------------------------------------------------- */
 
 static void on_unbind(struct kube_request *q, const struct kube_response *res, void *userdata)
 {
@@ -201,8 +197,7 @@ int remove_do_unbind(void *obj)
 	return release_send(r, KUBE_PATCH_JSON, api_path_volume(path, r->pv, ""), patch, on_unbind);
 }
 
-/* ---- BerthVolume
- * ------------------------------------------------------------------------------------------ */
+/* ---- BerthVolume ------------------------------------------------------------------------- */
 
 static void on_forget(struct kube_request *q, const struct kube_response *res, void *userdata)
 {

@@ -22,8 +22,7 @@
 /* While ending only: how often it is looked whether all is done. */
 #define END_TICK MILLISECONDS(50)
 
-/* ---- the end
- * ------------------------------------------------------------------------------------------- */
+/* ---- the end ----------------------------------------------------------------------------- */
 
 static bool work_is_done(const struct provisioner *p)
 {
@@ -84,8 +83,7 @@ static void on_term(struct sig *s, int signo, void *userdata)
 	stop(p);
 }
 
-/* ---- configuration
- * ------------------------------------------------------------------------------------- */
+/* ---- configuration ----------------------------------------------------------------------- */
 
 static void lease_event(struct provisioner *p, bool warning, const char *reason, const char *text)
 {
@@ -165,8 +163,7 @@ int run_signals(struct provisioner *p, struct err *e)
 	return r;
 }
 
-/* ---- leadership
- * ---------------------------------------------------------------------------------------- */
+/* ---- leadership -------------------------------------------------------------------------- */
 
 static void on_acquired(struct lease *l, void *userdata)
 {

@@ -61,8 +61,7 @@ static struct map_key key_of(const void *value)
 	return (struct map_key){&((const struct work *)value)->uid, sizeof(struct uuid)};
 }
 
-/* ---- one work ---------------------------------------------------------------------------------
- */
+/* ---- one work ---------------------------------------------------------------------------- */
 
 static void work_set(struct work *w, enum work_state state)
 {
@@ -157,8 +156,7 @@ static struct provisioner_object object_of(const struct pvc *c, char uid[static 
 		"PersistentVolumeClaim", c->o.namespace_, c->o.name, uuid_format(&c->o.uid, uid)};
 }
 
-/* ---- verdicts -----------------------------------------------------------------------------------
- */
+/* ---- verdicts ---------------------------------------------------------------------------- */
 
 /* A claim that is wrong: one event for a text, again when the hold has ended. */
 static void work_hold(struct work *w, const struct pvc *c, const struct err *e)
@@ -302,8 +300,7 @@ void works_gone(struct works *s, const struct pvc *c)
 		work_drop(w);
 }
 
-/* ---- a claim's turn
- * ------------------------------------------------------------------------------ */
+/* ---- a claim's turn ---------------------------------------------------------------------- */
 
 static void work_failed(
 	struct work *w, const struct pvc *c, enum provision_outcome outcome, const struct err *e)
@@ -453,8 +450,7 @@ static void on_due(struct delay *d, void *userdata)
 		work_drop(w);
 }
 
-/* ---- all of them
- * --------------------------------------------------------------------------------- */
+/* ---- all of them ------------------------------------------------------------------------- */
 
 void works_gates_moved(struct works *s)
 {

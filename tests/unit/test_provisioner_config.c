@@ -50,26 +50,26 @@ static void empty_file_is_all_defaults(void **state)
 
 static void every_key(void **state)
 {
-	_cleanup_(config_freep) struct config *c = load(
-		"driver: nfs.example.com\n"
-		"aliases: [fuseim.pri/ifs, other]\n"
-		"binding: assist\n"
-		"listen: '[::1]:9900'\n"
-		"log: {level: debug, format: json}\n"
-		"kube: {qps: 50, burst: 60.5, inFlight: 7}\n"
-		"leaderElection: {enabled: false, namespace: n, name: m, leaseDuration: 30s,\n"
-		"  renewDeadline: 20s, retryPeriod: 1s}\n"
-		"nfs:\n"
-		"  worker: /bin/true\n"
-		"  operationTimeout: 1s\n"
-		"  queueTimeout: 2s\n"
-		"  idle: 3s\n"
-		"  window: 4\n"
-		"  allow: ['a:/x', 'b', '[fd00::1]:/y']\n"
-		"trashTTL: 1h\n"
-		"orphanScan: {interval: 0s, grace: 5s, remove: all}\n"
-		"retry: {min: 2s, max: 3s}\n"
-		"limits: {claims: 9, perServer: 8, reclaims: 7}\n");
+	_cleanup_(config_freep) struct config *c =
+		load("driver: nfs.example.com\n"
+		     "aliases: [fuseim.pri/ifs, other]\n"
+		     "binding: assist\n"
+		     "listen: '[::1]:9900'\n"
+		     "log: {level: debug, format: json}\n"
+		     "kube: {qps: 50, burst: 60.5, inFlight: 7}\n"
+		     "leaderElection: {enabled: false, namespace: n, name: m, leaseDuration: 30s,\n"
+		     "  renewDeadline: 20s, retryPeriod: 1s}\n"
+		     "nfs:\n"
+		     "  worker: /bin/true\n"
+		     "  operationTimeout: 1s\n"
+		     "  queueTimeout: 2s\n"
+		     "  idle: 3s\n"
+		     "  window: 4\n"
+		     "  allow: ['a:/x', 'b', '[fd00::1]:/y']\n"
+		     "trashTTL: 1h\n"
+		     "orphanScan: {interval: 0s, grace: 5s, remove: all}\n"
+		     "retry: {min: 2s, max: 3s}\n"
+		     "limits: {claims: 9, perServer: 8, reclaims: 7}\n");
 
 	(void)state;
 	assert_string_equal(c->aliases[1], "other");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_provisioner_tables.c: every state of the machines can be reached and left, every event is used */
+/* test_provisioner_tables.c: every state of the machines can be reached and left, every event is
+ * used */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -118,7 +118,8 @@ static void what_is_not_ours_is_left(void **state)
 
 static struct pvc claim_bound_to(const char *volume, const struct uuid *uid)
 {
-	return (struct pvc){.o = {.namespace_ = "ns", .name = "c", .uid = *uid}, .volume_name = volume};
+	return (struct pvc){
+		.o = {.namespace_ = "ns", .name = "c", .uid = *uid}, .volume_name = volume};
 }
 
 static void a_loser_is_one_whose_claim_has_another(void **state)
