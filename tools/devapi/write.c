@@ -272,7 +272,7 @@ static int check_patched(struct call *c, const json_t *object, struct reply *r)
 void verb_patch(struct call *c, struct reply *r)
 {
 	_cleanup_json_ json_t *patch = NULL, *old = NULL, *object = NULL;
-	enum patch_type type;
+	enum patch_type type = PATCH_MERGE;
 
 	if (patch_type_of(c, &type, r) < 0 || call_body(c, &patch, r) < 0)
 		return;
