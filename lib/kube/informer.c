@@ -14,6 +14,8 @@
 #define BACKOFF_MIN_MS 800
 #define BACKOFF_MAX_MS 30000
 #define BACKOFF_QUIET_MS 120000
+/* Watches are looked after together, so that an idle process sleeps. */
+#define WATCHDOG_SLACK_MS 15000
 /* Lists beyond this leave free memory behind that is worth giving back. */
 #define TRIM_OBJECTS 1000
 
@@ -28,6 +30,7 @@ static void informer_destroy(struct informer *i)
 {
 	kube_request_cancel(i->q);
 	timer_free(i->timer);
+	timer_free(i->watchdog);
 	items_done(&i->items);
 	lines_done(&i->lines);
 	cache_done(&i->cache);
@@ -77,6 +80,7 @@ static int act_wait(void *obj)
 		delay = i->retry_after;
 	i->retry_after = 0;
 	i->stats.restarts++;
+	timer_disarm(i->watchdog);
 	timer_arm(i->timer, delay);
 	return 0;
 }
@@ -175,6 +179,9 @@ int informer_new(struct informer **ret, struct kube_client *c, struct strpool *p
 	lines_init(&i->lines);
 	items_init(&i->items, &informer_list_ops, i);
 	r = timer_new_exact(&i->timer, kube_client_loop(c), on_timer, i);
+	if (r >= 0)
+		r = timer_new_lazy(&i->watchdog, kube_client_loop(c),
+			informer_ms(i, WATCHDOG_SLACK_MS), on_timer, i);
 	if (r < 0) {
 		informer_destroy(i);
 		return r;
@@ -191,6 +198,7 @@ struct informer *informer_free(struct informer *i)
 	i->dead = true;
 	kube_request_cancel(TAKE_PTR(i->q));
 	timer_disarm(i->timer);
+	timer_disarm(i->watchdog);
 	if (i->depth == 0)
 		informer_destroy(i);
 	return NULL;

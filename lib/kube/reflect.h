@@ -41,7 +41,8 @@ struct informer {
 	void *userdata;
 	struct cache cache;
 	struct kube_request *q;
-	struct timer *timer;
+	struct timer *timer;    /* the end of a back-off */
+	struct timer *watchdog; /* lazy: of the watch at hand */
 	struct backoff backoff;
 	uint64_t backoff_at, retry_after, second_ns;
 	uint8_t state; /* of the machine */

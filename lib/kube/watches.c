@@ -186,7 +186,7 @@ int informer_act_watch(void *obj)
 			on_watch_end, i, &i->q);
 	if (r < 0)
 		return informer_fire(i, REFLECT_WATCH_LATER);
-	timer_arm(i->timer, informer_ms(i, WATCH_GRACE_MS));
+	timer_arm(i->watchdog, informer_ms(i, WATCH_GRACE_MS));
 	return 0;
 }
 
@@ -212,7 +212,7 @@ int informer_act_watch_due(void *obj)
 	bool answered = kube_request_answered(i->q);
 
 	if (patience > 0) {
-		timer_arm(i->timer, patience);
+		timer_arm(i->watchdog, patience);
 		return 0;
 	}
 	log_warning("%s: the watch is silent, trying another", i->kind->name);
