@@ -92,18 +92,20 @@ void verb_create(struct call *c, struct reply *r)
 
 	if (call_body(c, &object, r) < 0 || check_body(c, object, r) < 0)
 		return;
-	name = meta_string(object, "name");
-	prefix = meta_string(object, "generateName");
-	if (!str_empty(name)) {
-		(void)str_copy_cut(c->created, sizeof(c->created), name);
-	} else if (!str_empty(prefix)) {
+	name = str_or(meta_string(object, "name"), "");
+	prefix = str_or(meta_string(object, "generateName"), "");
+	if (!*name && *prefix) {
 		meta_generate_name(c->created, prefix);
-	} else {
+	} else if (!*name) {
 		(void)reply_invalid(r, c->target.kind, "", "metadata.name",
 			"Required value: name or generateName is required");
 		return;
+	} else if (str_copy(c->created, sizeof(c->created), name) < 0) {
+		(void)reply_invalid(r, c->target.kind, "", "metadata.name",
+			"Invalid value: must be no more than 253 characters");
+		return;
 	}
-	(void)api_create(c, object, str_empty(name) ? c->created : name, r);
+	(void)api_create(c, object, c->created, r);
 }
 
 /* metadata.resourceVersion of a write: another one than there is means that somebody was faster. */
