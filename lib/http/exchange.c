@@ -275,10 +275,12 @@ void http_abort(struct http_exchange *x)
 	exchange_resume(x);
 }
 
+/* libmicrohttpd ends a connection with an orderly shutdown before it closes: connecting a TCP socket
+ * to nowhere (connect(2), AF_UNSPEC) resets it at once. */
 void http_abort_reset(struct http_exchange *x)
 {
-	struct linger now = {.l_onoff = 1, .l_linger = 0};
+	struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
 
-	(void)setsockopt(connection_fd(x), SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	(void)connect(connection_fd(x), &nowhere, sizeof(nowhere));
 	http_abort(x);
 }
