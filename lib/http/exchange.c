@@ -275,8 +275,8 @@ void http_abort(struct http_exchange *x)
 	exchange_resume(x);
 }
 
-/* libmicrohttpd ends a connection with an orderly shutdown before it closes: connecting a TCP socket
- * to nowhere (connect(2), AF_UNSPEC) resets it at once. */
+/* libmicrohttpd ends a connection with an orderly shutdown before it closes: connecting a TCP
+ * socket to nowhere (connect(2), AF_UNSPEC) resets it at once. */
 void http_abort_reset(struct http_exchange *x)
 {
 	struct sockaddr nowhere = {.sa_family = AF_UNSPEC};

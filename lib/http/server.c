@@ -132,8 +132,12 @@ static enum MHD_Result handle(struct http_exchange *x)
 	return MHD_NO;
 }
 
-static enum MHD_Result on_access(void *userdata, struct MHD_Connection *c, const char *url,
-	const char *method, const char *version, const char *data, size_t *size, void **cls)
+/* MHD_AccessHandlerCallback: eight parameters that are not ours to choose. */
+#define ACCESS_PARAMETERS                                                              \
+	void *userdata, struct MHD_Connection *c, const char *url, const char *method, \
+		const char *version, const char *data, size_t *size, void **cls
+
+static enum MHD_Result on_access(ACCESS_PARAMETERS)
 {
 	struct http_exchange *x = *cls;
 

@@ -103,7 +103,7 @@ static void end_namespace(struct store *s, const char *ns)
 		left = empty_kind(s, &kinds[i], ns) || left;
 	if (left)
 		return;
-	meta_remove_finalizer(object, "kubernetes");
+	(void)json_object_del(json_child(object, "spec"), "finalizers");
 	(void)object_update(s, kind_get(KIND_NAMESPACE), ns, object);
 }
 

@@ -225,7 +225,7 @@ static void reply_openapi_v2(struct http_exchange *x)
 	const char *accept = str_or(http_header(x, "Accept"), "");
 
 	if (strstr(accept, "protobuf"))
-		http_reply(x, 200, "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+		http_reply(x, 200, "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
 			empty, sizeof(empty) - 1, NULL);
 	else
 		reply_owned(x,

@@ -94,6 +94,10 @@ void journal_add(struct journal *j, const struct journal_entry *e, const char *k
 	}
 	j->entries = list;
 	copy = strdup(key);
+	/* Keys come from URLs too; this way none needs escaping. */
+	for (char *p = copy; p && *p; p++)
+		if (*p == '"' || *p == '\\' || (unsigned char)*p < 0x20)
+			*p = '?';
 	if (copy)
 		j->entries[j->n++] = (struct entry){*e, copy};
 	else
@@ -179,22 +183,28 @@ int journal_new(struct journal **ret, struct store *s)
 	return 0;
 }
 
-/* Keys are checked names: nothing in them needs escaping. */
+static int put_entry(struct buf *out, const struct journal_entry *e, const char *key)
+{
+	const char *slash = *e->subresource ? "/" : "";
+
+	return buf_printf(out,
+		"\n{\"t\":%" PRIu64 ",\"done\":%" PRIu64
+		",\"verb\":\"%s\",\"resource\":\"%s\",\"subresource\":\"%s\",\"key\":\"%s\","
+		"\"path\":\"%s/%s%s%s\",\"code\":%u}",
+		e->arrived_ns, e->done_ns, e->verb, e->kind->plural, e->subresource, key,
+		e->kind->plural, key, slash, e->subresource, e->code);
+}
+
 int journal_writes(const struct journal *j, struct buf *out)
 {
-	int r = buf_puts(out, "{\"items\":[");
+	int r = buf_puts(out, "[");
 
 	for (size_t i = 0; i < j->n && r >= 0; i++) {
-		const struct journal_entry *e = &j->entries[i].e;
-
-		r = buf_printf(out,
-			"%s\n{\"t\":%" PRIu64 ",\"done\":%" PRIu64
-			",\"verb\":\"%s\",\"resource\":\"%s\",\"subresource\":\"%s\","
-			"\"key\":\"%s\",\"code\":%u}",
-			i ? "," : "", e->arrived_ns, e->done_ns, e->verb, e->kind->plural,
-			e->subresource, j->entries[i].key, e->code);
+		r = i > 0 ? buf_puts(out, ",") : 0;
+		if (r >= 0)
+			r = put_entry(out, &j->entries[i].e, j->entries[i].key);
 	}
-	return r < 0 ? r : buf_printf(out, "],\"lost\":%zu}\n", j->lost);
+	return r < 0 ? r : buf_puts(out, "]\n");
 }
 
 json_t *journal_summary(const struct journal *j)

@@ -24,7 +24,8 @@ struct journal_entry {
 /* key is copied. Entries beyond a million are only counted. */
 void journal_add(struct journal *j, const struct journal_entry *e, const char *key);
 void journal_reset(struct journal *j);
-/* {"items":[{"t":ns,"done":ns,"verb","resource","subresource","key","code"}],"lost":n} */
+/* [{"t":ns,"done":ns,"verb","resource","subresource","key","path","code"},…] in order of arrival;
+ * code 0: the connection was dropped. */
 int journal_writes(const struct journal *j, struct buf *out);
 /* {"patch persistentvolumes/status 200":n,…} */
 json_t *journal_summary(const struct journal *j);

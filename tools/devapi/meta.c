@@ -161,11 +161,19 @@ void meta_mark_deleted(json_t *object)
 	(void)json_object_set_new(meta, "deletionGracePeriodSeconds", json_integer(0));
 }
 
+/* A namespace is held by spec.finalizers until it is empty. */
+static bool is_held(const struct kind *k, const json_t *object)
+{
+	return meta_has_finalizers(object) ||
+	       (kind_is(k, KIND_NAMESPACE) &&
+		       json_array_size(json_at(object, "spec", "finalizers", NULL)) > 0);
+}
+
 int object_update(struct store *s, const struct kind *k, const char *key, json_t *object)
 {
 	int r;
 
-	if (meta_deleting(object) && !meta_has_finalizers(object)) {
+	if (meta_deleting(object) && !is_held(k, object)) {
 		r = store_commit(s, CHANGE_DELETED, k, key, object);
 		return r < 0 ? r : 1;
 	}
@@ -180,12 +188,14 @@ int object_delete(struct store *s, const struct kind *k, const char *key)
 
 	if (!object)
 		return rev ? -ENOMEM : -ENOENT;
-	if (!meta_has_finalizers(object)) {
+	if (!is_held(k, object)) {
 		r = store_commit(s, CHANGE_DELETED, k, key, object);
 		return r < 0 ? r : 1;
 	}
 	if (meta_deleting(object))
 		return 0;
 	meta_mark_deleted(object);
+	if (kind_is(k, KIND_NAMESPACE))
+		(void)json_put_string(json_child(object, "status"), "phase", "Terminating");
 	return object_update(s, k, key, object);
 }

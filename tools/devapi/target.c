@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "data/yaml.h"
 #include "tools/devapi/api.h"
+#include "tools/devapi/protobuf.h"
 
 #define SEGMENTS_MAX 8
 
@@ -89,6 +90,8 @@ int call_body(struct call *c, json_t **ret, struct reply *r)
 	const char *text = http_body(c->x, &size);
 	int n;
 
+	if (strstr(type, "protobuf") && protobuf_metadata(text, size, ret) == 0)
+		return 0;
 	if (strstr(type, "protobuf") || strstr(type, "cbor"))
 		return reply_fail(r, 415, "UnsupportedMediaType",
 			"the body of the request was in an unknown format - accepted media types "

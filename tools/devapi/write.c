@@ -85,6 +85,18 @@ int api_create(struct call *c, json_t *object, const char *name, struct reply *r
 	return 0;
 }
 
+/* Another name where the random one is taken, as often as the API server tries (1.32, KEP-4420). */
+static void generate_name(struct call *c, const char *prefix)
+{
+	char key[META_KEY_MAX];
+	int tries = 8;
+
+	do
+		meta_generate_name(c->created, prefix);
+	while (--tries > 0 &&
+		store_get(c->api->store, c->target.kind, meta_key(key, c->target.ns, c->created)));
+}
+
 void verb_create(struct call *c, struct reply *r)
 {
 	_cleanup_json_ json_t *object = NULL;
@@ -95,7 +107,7 @@ void verb_create(struct call *c, struct reply *r)
 	name = str_or(meta_string(object, "name"), "");
 	prefix = str_or(meta_string(object, "generateName"), "");
 	if (!*name && *prefix) {
-		meta_generate_name(c->created, prefix);
+		generate_name(c, prefix);
 	} else if (!*name) {
 		(void)reply_invalid(r, c->target.kind, "", "metadata.name",
 			"Required value: name or generateName is required");
