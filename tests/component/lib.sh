@@ -176,6 +176,8 @@ api_start() { # devapi options...
 	wait_until 10 test -s "$kubeconfig" || { diag "$(cat "$work/devapi.log")"; report 1 "devapi starts"; finish; }
 	chmod 0644 "$kubeconfig"
 	api_url=http://127.0.0.1:$(cat "$work/port")
+	curl -fsS -o /dev/null -X POST -H 'Content-Type: application/json' "$api_url/api/v1/namespaces" \
+		--data '{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"'"${namespace:-berth-system}"'"}}'
 	[ -z "${BERTH_TLS:-}" ] || tls_start
 }
 # nghttpx before devapi: the daemon then talks TLS and HTTP/2, the test goes on in plain text.
