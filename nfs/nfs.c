@@ -25,13 +25,16 @@
 #define BACKOFF_MAX SECONDS(10)
 /* Volumes with an attempt whose outcome is unknown; more than that many are forgotten. */
 #define UNSETTLED_MAX 4096
+/* …and of one volume only so many: what an older one left behind is found by a list. */
+#define ATTEMPTS_MAX 4
 #define REQUEST_MAX (16U << 10)
 #define KEY_MAX 400
 
-/* An attempt that timed out: its request may still be executed. */
+/* Attempts that failed, the latest last: a request of theirs may still be executed, a file of
+ * theirs may be left. */
 struct unsettled {
 	char *pv;
-	char attempt[TOKEN_TEXT_MAX];
+	char attempts[ATTEMPTS_MAX * TOKEN_TEXT_MAX]; /* as in struct nfs_request */
 };
 
 struct nfs_backend {
@@ -80,21 +83,37 @@ static void settle(struct nfs_backend *b, const char *pv)
 		unsettled_free(u);
 }
 
+static struct unsettled *unsettled_new(struct nfs_backend *b, const char *pv)
+{
+	struct unsettled *u = b->unsettled.size < UNSETTLED_MAX ? calloc(1, sizeof(*u)) : NULL;
+
+	if (!u)
+		return NULL;
+	u->pv = strdup(pv);
+	if (u->pv && map_add(&b->unsettled, u) >= 0)
+		return u;
+	unsettled_free(u);
+	return NULL;
+}
+
 /* Without memory the attempt is forgotten: its file is then found by a list, later. */
 static void unsettle(struct nfs_backend *b, const char *pv, const char *attempt)
 {
-	struct unsettled *u;
+	struct unsettled *u = map_gets(&b->unsettled, pv);
+	size_t used, oldest;
 
-	settle(b, pv);
-	if (b->unsettled.size >= UNSETTLED_MAX)
-		return;
-	u = calloc(1, sizeof(*u));
+	if (!u)
+		u = unsettled_new(b, pv);
 	if (!u)
 		return;
-	str_copy_cut(u->attempt, sizeof(u->attempt), attempt);
-	u->pv = strdup(pv);
-	if (!u->pv || map_add(&b->unsettled, u) < 0)
-		unsettled_free(u);
+	used = strlen(u->attempts);
+	if (used + 1 + strlen(attempt) >= sizeof(u->attempts)) {
+		oldest = strcspn(u->attempts, ",") + 1;
+		memmove(u->attempts, u->attempts + oldest, used + 1 - oldest);
+		used -= oldest;
+	}
+	snprintf(u->attempts + used, sizeof(u->attempts) - used, "%s%s", used > 0 ? "," : "",
+		attempt);
 }
 
 /* ---- replies
@@ -111,7 +130,7 @@ static void call_settle(const struct nfs_call *c, int r)
 {
 	if (!c->pv)
 		return;
-	if (r == -ECONNRESET || r == -ETIMEDOUT)
+	if (r < 0)
 		unsettle(c->b, c->pv, c->attempt);
 	else
 		settle(c->b, c->pv);
@@ -236,7 +255,7 @@ static int submit(struct volume_backend *vb, enum nfs_kind kind, const struct vo
 	q.identity = p->identity;
 	q.budget_ns = b->operation_ns;
 	q.attempt = c->attempt;
-	q.earlier = u ? u->attempt : NULL;
+	q.earlier = u ? u->attempts : NULL;
 	r = call_send(c, kind, p, &q);
 	if (r < 0)
 		call_free(c);

@@ -113,6 +113,8 @@ const struct nfs_cred *op_cred(const struct op *op);
 const struct nfs_fh *op_parent(const struct op *op);
 const char *op_last(const struct op *op);
 void op_path_set(struct op *op, const char *path, bool make);
+/* Whether the record is an empty file: of an attempt to create that died before it made anything. */
+bool op_record_is_empty(const struct op *op);
 /* -EPERM unless the record is this request's volume (STEP_RECORD found one). */
 int op_check_record(struct op *op);
 /* After STEP_INDEX: the directory belongs to no other volume. */

@@ -119,6 +119,11 @@ int step_record_done(struct op *op, const struct call *c)
 	return op->then;
 }
 
+bool op_record_is_empty(const struct op *op)
+{
+	return op->bad_record && op->file.len == 0;
+}
+
 int op_check_record(struct op *op)
 {
 	const struct volume_request *q = &op->request.volume;
@@ -140,10 +145,11 @@ int op_check_record(struct op *op)
 static void temp_name(struct op *op, const char *attempt)
 {
 	/* A leading dot: no record's name begins with one. Cut names stay unique by the attempt. */
-	snprintf(op->temp, sizeof(op->temp), ".%.32s-%.200s", attempt, op->request.volume.pv);
+	snprintf(op->temp, sizeof(op->temp), ".%.*s-%.200s", (int)strcspn(attempt, ","), attempt,
+		op->request.volume.pv);
 }
 
-/* The request of an attempt that timed out may still rename its file over ours. */
+/* A request of an attempt that timed out may still rename its file over ours. */
 int step_save_earlier_start(struct op *op)
 {
 	if (!op->request.earlier)
@@ -156,10 +162,12 @@ int step_save_earlier_start(struct op *op)
 
 int step_save_earlier_done(struct op *op, const struct call *c)
 {
+	const char *next = strchr(op->request.earlier, ',');
+
 	if (c->r < 0 && c->r != -ENOENT)
 		return op_fail(op, c, "remove %s", op->temp);
-	op->request.earlier = NULL;
-	return STEP_SAVE;
+	op->request.earlier = next ? next + 1 : NULL;
+	return STEP_SAVE_EARLIER;
 }
 
 /* The name the record is renamed to lies behind the encoded bytes. */

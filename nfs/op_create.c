@@ -93,7 +93,7 @@ static int record_new_done(struct op *op, const struct call *c)
 /* The record of an earlier attempt, or of somebody else. */
 static int record_there(struct op *op)
 {
-	if (op->bad_record && op->file.len == 0) {
+	if (op_record_is_empty(op)) {
 		record_done(&op->rec);
 		op->rec.request = *wish(op);
 		op->rec.state = RECORD_READY;

@@ -17,13 +17,13 @@ static int begin(struct op *op)
 
 static int decide(struct op *op)
 {
-	int r = op_check_record(op);
+	int r = op_record_is_empty(op) ? 0 : op_check_record(op);
 
 	if (r < 0)
 		return r;
 	if (!op->has_record) {
 		op->flags |= RESULT_ABSENT;
-		return STEP_END;
+		return op->bad_record ? FORGET : STEP_END;
 	}
 	if (op->rec.published)
 		return op_refuse(

@@ -118,7 +118,7 @@ static int resume(struct op *op)
 
 static int decide(struct op *op)
 {
-	int r = op_check_record(op);
+	int r = op_record_is_empty(op) ? 0 : op_check_record(op);
 
 	if (r < 0)
 		return r;
@@ -403,6 +403,14 @@ static int ready(struct op *op)
 /* ---- without a record
  * --------------------------------------------------------------------------------- */
 
+/* An empty record goes too. */
+static int orphan_absent(struct op *op)
+{
+	op->then = STEP_END;
+	(void)end_absent(op);
+	return op->bad_record ? STEP_FORGET : STEP_END;
+}
+
 static int orphan_walk(struct op *op)
 {
 	op_path_set(op, op->request.volume.directory, false);
@@ -413,7 +421,7 @@ static int orphan_walk(struct op *op)
 static int orphan_look_start(struct op *op)
 {
 	if (op->absent)
-		return end_absent(op);
+		return orphan_absent(op);
 	op->call.dir = *op_parent(op);
 	op->call.name = op_last(op);
 	return op_send(op, CALL_LOOKUP, op_cred(op));
@@ -422,7 +430,7 @@ static int orphan_look_start(struct op *op)
 static int orphan_look_done(struct op *op, const struct call *c)
 {
 	if (c->r == -ENOENT)
-		return end_absent(op);
+		return orphan_absent(op);
 	if (c->r < 0)
 		return op_fail(op, c, "look for %s", op->request.volume.directory);
 	return op_refuse(

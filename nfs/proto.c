@@ -156,6 +156,20 @@ static bool name_is_token(const char *s)
 	return strlen(s) < TOKEN_TEXT_MAX && strspn(s, "0123456789abcdef") == strlen(s);
 }
 
+/* Tokens with commas between. */
+static bool names_are_tokens(const char *s)
+{
+	for (;;) {
+		size_t n = strspn(s, "0123456789abcdef");
+
+		if (n == 0 || n >= TOKEN_TEXT_MAX || (s[n] && s[n] != ','))
+			return false;
+		if (!s[n])
+			return true;
+		s += n + 1;
+	}
+}
+
 int nfs_request_unpack(struct nfs_request *ret, enum nfs_kind kind, const void *body, size_t size)
 {
 	struct unpack u = {.p = body, .end = (const char *)body + size};
@@ -169,7 +183,7 @@ int nfs_request_unpack(struct nfs_request *ret, enum nfs_kind kind, const void *
 	if (kind_has_volume(kind))
 		get_volume(&u, &q.volume);
 	if (!unpack_done(&u) || !name_is_token(q.attempt) ||
-		(q.earlier && !name_is_token(q.earlier)))
+		(q.earlier && !names_are_tokens(q.earlier)))
 		return -EPROTO;
 	if (kind == NFS_PURGE &&
 		(!q.name || path_component_check(q.name, strlen(q.name), NULL) < 0))

@@ -47,7 +47,8 @@ struct nfs_request {
 	const char *identity; /* NULL: not known yet */
 	uint64_t budget_ns;   /* the worker itself gives up waiting for a grace period after this */
 	const char *attempt;  /* part of temporary names, unique */
-	const char *earlier;  /* an attempt whose outcome is unknown, NULL: none */
+	const char *earlier;  /* attempts that failed or whose outcome is unknown, with commas
+				 between; NULL: none */
 	const char *name;     /* purge: name in the trash; list: cursor or NULL */
 	struct volume_request volume; /* create, trash, archive, recycle, discard */
 };
