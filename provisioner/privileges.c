@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/log.h"
 #include "base/str.h"
 #include "sandbox/sandbox.h"
 
@@ -60,20 +59,19 @@ int privileges_drop(
 		c->nfs.worker, self};
 	const char *path;
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	uid_t uid = SANDBOX_UID;
-	gid_t gid = SANDBOX_GID;
 	int r;
 
 	if (n >= 0)
 		self[n] = '\0';
 	path = geteuid() == 0 ? unreadable_for_nobody(files, ELEMENTSOF(files) - (n <= 0)) : NULL;
-	if (path) {
-		log_warning("staying root, without capabilities: uid %d cannot read %s",
+	/* Root without capabilities still owns most of /proc/sys: that is no way out. */
+	if (path)
+		return err_set(e, EACCES,
+			"uid %d, which the provisioner becomes, cannot read %s: give it the "
+			"permission, "
+			"or start the provisioner as a user who can read it",
 			SANDBOX_UID, path);
-		uid = 0;
-		gid = 0;
-	}
-	r = sandbox_drop(uid, gid, e);
+	r = sandbox_drop(SANDBOX_UID, SANDBOX_GID, e);
 	return r < 0 ? r : sandbox_harden(0, e);
 }
 

@@ -8,9 +8,9 @@
 #include "provisioner/config.h"
 
 /*
- * Started as root: becomes uid 65532, unless a file that is read again while we run (configuration,
- * token, certificates, the worker) could not be read by it: then stays root, without capabilities,
- * and says so. Anybody else stays who he is. No new privileges, not dumpable, no capabilities.
+ * Started as root: becomes uid 65532; -EACCES where a file that is read again while we run
+ * (configuration, token, certificates, the worker) could not be read by it. Anybody else stays who
+ * he is. No new privileges, not dumpable, no capabilities.
  */
 int privileges_drop(const char *config_path, const struct config *c, const struct kube_config *k,
 	struct err *e);
