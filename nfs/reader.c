@@ -2,6 +2,8 @@
 /* reader.c: walks a page of names with several calls in flight */
 #include "nfs/reader.h"
 
+#include <errno.h>
+
 #include "nfs/worker.h"
 
 void reader_init(struct reader *r, struct op *op)
@@ -19,16 +21,24 @@ void reader_done(struct reader *r)
 		buf_done(&r->slots[i].file);
 }
 
+/* A record is written a few times in its life, not all the time. */
+#define STALES_MAX 4
+
 static bool fill(struct reader *r, struct reader_slot *s);
+static void send(struct reader *r, struct reader_slot *s, enum call_kind kind);
 
 static void on_answer(struct call *c, void *userdata)
 {
 	struct reader_slot *s = userdata;
 	struct reader *r = s->reader;
 
-	(void)c;
 	s->busy = false;
 	r->busy--;
+	/* Replaced by a rename between LOOKUP and READ: the new file is as good. */
+	if (c->kind == CALL_READ && c->r == -ESTALE && s->stales++ < STALES_MAX) {
+		send(r, s, CALL_READ);
+		return;
+	}
 	if (r->answer(r, s, nfs_page_name(&r->page, s->i)) || fill(r, s) || r->busy > 0)
 		return;
 	op_enter(r->op, r->then);
@@ -59,6 +69,7 @@ static bool fill(struct reader *r, struct reader_slot *s)
 		enum call_kind kind = r->choose(r, nfs_page_name(&r->page, r->next));
 
 		s->i = r->next++;
+		s->stales = 0;
 		if (kind == _CALL_KIND_MAX)
 			continue;
 		send(r, s, kind);

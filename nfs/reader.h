@@ -14,6 +14,7 @@ struct reader_slot {
 	struct call call;
 	struct buf file;
 	size_t i; /* of the name */
+	unsigned stales;
 	bool busy;
 };
 
