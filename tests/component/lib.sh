@@ -114,6 +114,9 @@ setup() {
 	[ -n "${BERTH_KUBECONFIG:-}" ] || ip link set lo up
 	work=$(mktemp -d "${BERTH_TMP:-/var/tmp}/berth-test.XXXXXX")
 	chmod 0755 "$work"
+	# The daemon leaves root and reads its programs again: not possible in a checkout below /root.
+	bin=$work/bin
+	install -D -t "$bin" "$O/bin/berth-provisioner" "$O/bin/berth-nfs"
 	trap cleanup EXIT
 	trap 'exit 130' INT TERM
 }
@@ -216,7 +219,7 @@ provisioner_start() { # YAML lines...
 }
 # ${under[@]}: what to run it under, such as the fault supervisor.
 provisioner_run() {
-	POD_NAMESPACE=${namespace:-berth-system} "${under[@]}" "$O/bin/berth-provisioner" --config "$work/config.yaml" \
+	POD_NAMESPACE=${namespace:-berth-system} "${under[@]}" "$bin/berth-provisioner" --config "$work/config.yaml" \
 		--kubeconfig "$daemon_kubeconfig" >>"$work/provisioner.log" 2>&1 &
 	provisioner_pid=$!
 	daemons+=("$provisioner_pid")
