@@ -166,6 +166,35 @@ static void read_status(struct answer *a)
 		err_set(&a->res.err, errno_of_status(a->res.status), "%s", message);
 }
 
+/*
+ * A server that says goodbye (GOAWAY) refuses streams that curl then sends elsewhere, as it must.
+ * But curl does the same where the connection just broke: then a refusal of the second sending may
+ * be about what the first one did.
+ */
+static void doubt_refusal(struct answer *a, const struct kube_request *q)
+{
+	if (q->method == KUBE_GET || q->t->sendings < 2)
+		return;
+	switch (a->res.status) {
+	case KUBE_E_NOT_FOUND:
+	case KUBE_E_EXISTS:
+	case KUBE_E_CONFLICT:
+	case KUBE_E_INVALID:
+		a->res.status = KUBE_E_TRANSPORT;
+		err_prefix(&a->res.err, "sent twice, as a connection ended");
+		break;
+	case KUBE_OK:
+	case KUBE_E_BAD_REQUEST:
+	case KUBE_E_UNAUTHORIZED:
+	case KUBE_E_FORBIDDEN:
+	case KUBE_E_GONE:
+	case KUBE_E_BUSY:
+	case KUBE_E_SERVER:
+	case KUBE_E_TRANSPORT:
+		break;
+	}
+}
+
 static void read_failure(struct answer *a, const struct kube_request *q, CURLcode code)
 {
 	const char *text = q->t && q->t->error[0] ? q->t->error : curl_easy_strerror(code);
@@ -191,6 +220,7 @@ void answer_read(struct answer *a, const struct kube_request *q, CURLcode code)
 	read_body(a, q);
 	if (a->res.status == KUBE_OK)
 		read_status(a);
+	doubt_refusal(a, q);
 }
 
 void answer_done(struct answer *a)

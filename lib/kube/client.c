@@ -52,6 +52,7 @@ struct kube_client {
 	uint64_t warnings[WARNINGS_MAX];
 	unsigned n_warnings, max_in_flight;
 	unsigned depth;
+	bool http2; /* as far as we are concerned */
 	bool pumping, dead;
 };
 
@@ -240,7 +241,7 @@ static int request_prepare(struct kube_request *q)
 	r = request_setup(q, c->base_url, &c->scratch);
 	if (r < 0)
 		return r;
-	return transfer_start(q->t, &request_ops, q, q->method == KUBE_GET && !q->delivered);
+	return transfer_start(q->t, &request_ops, q, q->method == KUBE_GET || c->http2);
 }
 
 static void request_start(struct kube_request *q)
@@ -445,6 +446,7 @@ static int client_init(struct kube_client *c, const struct kube_options *o, stru
 		if (c->max_in_flight > limits.max_connections)
 			c->max_in_flight = limits.max_connections;
 	}
+	c->http2 = !limits.http1;
 	limits.max_connections += CONNECTIONS_STREAMS;
 	bucket_init(&c->bucket, o->qps > 0 ? o->qps : QPS_DEFAULT,
 		o->burst > 0 ? o->burst : BURST_DEFAULT);

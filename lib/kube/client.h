@@ -27,7 +27,8 @@ enum kube_status {
 	KUBE_E_INVALID,  /* 422 */
 	KUBE_E_BUSY,     /* 429 after all retries */
 	KUBE_E_SERVER,   /* 5xx and anything else that is no answer of the API */
-	KUBE_E_TRANSPORT /* no answer: the outcome of a write is unknown */
+	KUBE_E_TRANSPORT /* no answer, or none that can be trusted: the outcome of a write is
+			    unknown */
 };
 
 struct kube_response {
@@ -79,7 +80,9 @@ struct kube_request;
 typedef void (*kube_fn)(struct kube_request *q, const struct kube_response *res, void *userdata);
 /*
  * 429 and 5xx with Retry-After are retried up to 10 times for every verb, a broken connection for
- * GET only, 401 once after the token was read again (contracts.md 5.3). After 0 exactly one
+ * GET only, 401 once after the token was read again (contracts.md 5.3). On HTTP/2 a write whose
+ * stream was refused or lost before any answer is sent once more on another connection; a refusal
+ * of that is told as KUBE_E_TRANSPORT. So no POST may use generateName. After 0 exactly one
  * callback, never before the return. ret may be NULL.
  */
 int kube_request(struct kube_client *c, const struct kube_request_spec *s, kube_fn fn,

@@ -26,12 +26,12 @@ struct transfer {
 	CURL *easy;
 	struct buf body; /* for the owner's use; empty at first */
 	char error[CURL_ERROR_SIZE];
+	unsigned sendings; /* how often curl began to send the request */
 	/* Private to transfer.c. */
 	struct transfers *all;
 	struct list link;
 	const struct transfer_ops *ops;
 	void *owner;
-	unsigned sendings;
 	bool resend, running, dropped;
 };
 
@@ -45,8 +45,8 @@ DEFINE_CLEANUP(struct transfers *, transfers_free)
 /* An idle handle with everything set that the configuration decides. NULL without memory. */
 struct transfer *transfer_get(struct transfers *all);
 /*
- * resend: whether curl may send the request again where the connection broke before an answer
- * (only what reads may be sent twice).
+ * resend: whether curl may send the request again where an old connection ended before any answer,
+ * or an HTTP/2 server refused the stream. Which of the two it was cannot be known.
  */
 int transfer_start(struct transfer *t, const struct transfer_ops *ops, void *owner, bool resend);
 /*
