@@ -66,6 +66,8 @@ struct provision_callbacks {
 		void *userdata);
 	/* It waits for binding's gates and needs no turn meanwhile: provision_gate_moved(). */
 	void (*gated)(struct provision *op, void *userdata);
+	/* It goes on. */
+	void (*ungated)(struct provision *op, void *userdata);
 };
 
 struct provision {
@@ -108,7 +110,7 @@ static inline bool provision_runs(const struct provision *op)
 {
 	return op->state != AT_IDLE;
 }
-/* The gates or the claim changed: looks again. Only while it is gated. */
+/* The gates or the claim changed: looks again, if it is gated. */
 void provision_gate_moved(struct provision *op);
 
 /* ---- between provision.c, prepare.c, publish.c and bind.c -------------------------------- */

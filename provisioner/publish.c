@@ -51,33 +51,36 @@ static bool out_of_patience(const struct provision *op)
 	return announced(op) && clock_now() - op->gated_at >= GATE_PATIENCE;
 }
 
-static void unpublished_gate_moved(struct provision *op)
+/* What to do now that the gates or the claim moved; GO_GATE: go on waiting. */
+static enum provision_event after_gate(struct provision *op)
 {
-	if (!provision_claim(op)) {
-		provision_end(op, PROVISION_GONE, NULL);
-		return;
+	const struct pvc *c = provision_claim(op);
+
+	if (op->published) {
+		/* The controller was faster, or the claim is gone and the PV is its to release. */
+		if (!c || *c->volume_name || out_of_patience(op))
+			return GO_END;
+		return bind_gates_open(op) ? GO_BIND_CLAIM : GO_GATE;
 	}
+	if (!c)
+		return GO_END;
 	if (wants_assist(op) && out_of_patience(op))
 		op->by_controller = true;
-	if (provision_publish_or_gate(op) == GO_PUBLISH) {
-		op->gated_at = 0;
-		provision_go(op, GO_PUBLISH);
-	}
+	return provision_publish_or_gate(op);
 }
 
 void provision_gate_moved(struct provision *op)
 {
-	const struct pvc *c = provision_claim(op);
+	enum provision_event ev = op->state == AT_GATED ? after_gate(op) : GO_GATE;
 
-	if (op->state != AT_GATED)
+	if (ev == GO_GATE)
 		return;
-	if (!op->published)
-		unpublished_gate_moved(op);
-	/* The controller was faster, or the claim is gone and the PV is its to release. */
-	else if (!c || *c->volume_name || out_of_patience(op))
-		provision_end(op, PROVISION_DONE, NULL);
-	else if (bind_gates_open(op))
-		provision_go(op, GO_BIND_CLAIM);
+	op->gated_at = 0;
+	op->cb->ungated(op, op->userdata);
+	if (ev == GO_END)
+		provision_end(op, op->published ? PROVISION_DONE : PROVISION_GONE, NULL);
+	else
+		provision_go(op, ev);
 }
 
 /* ---- the PV ------------------------------------------------------------------------------ */

@@ -274,9 +274,7 @@ void works_consider(struct works *s, const struct pvc *c)
 			return;
 	}
 	/* A running step looks at the claim itself before it publishes anything. */
-	if (w->state == WORK_RUNNING)
-		return;
-	if (w->op && w->op->state == AT_GATED) {
+	if (w->op && provision_runs(w->op)) {
 		provision_gate_moved(w->op);
 		return;
 	}
@@ -292,11 +290,9 @@ void works_gone(struct works *s, const struct pvc *c)
 {
 	struct work *w = work_find(s, &c->o.uid);
 
-	if (!w || w->state == WORK_RUNNING)
-		return;
-	if (w->op && w->op->state == AT_GATED)
+	if (w && w->op && provision_runs(w->op))
 		provision_gate_moved(w->op);
-	else
+	else if (w)
 		work_drop(w);
 }
 
@@ -367,7 +363,17 @@ static void on_gated(struct provision *op, void *userdata)
 	provisioner_settled(w->s->p);
 }
 
-static const struct provision_callbacks callbacks = {.done = on_done, .gated = on_gated};
+static void on_ungated(struct provision *op, void *userdata)
+{
+	struct work *w = userdata;
+
+	(void)op;
+	work_rest(w);
+	work_set(w, WORK_RUNNING);
+}
+
+static const struct provision_callbacks callbacks = {
+	.done = on_done, .gated = on_gated, .ungated = on_ungated};
 
 static void announce(struct work *w, const struct pvc *c)
 {
@@ -435,7 +441,7 @@ static void on_due(struct delay *d, void *userdata)
 	const struct pvc *c = ledger_find_claim(&w->s->p->ledger, &w->uid);
 
 	(void)d;
-	if (w->op && w->op->state == AT_GATED) {
+	if (w->op && provision_runs(w->op)) {
 		if (delay_start(w->s->p->delays, &w->delay, GATED_PAUSE) < 0)
 			log_warning("out of memory: a gated claim waits for the next change");
 		provision_gate_moved(w->op);
@@ -478,7 +484,7 @@ static void on_moved(struct defer *d, void *userdata)
 
 		list_remove(&w->gated);
 		list_append(&s->gated, &w->gated);
-		if (w->op && w->op->state == AT_GATED)
+		if (w->op && provision_runs(w->op))
 			provision_gate_moved(w->op);
 		else if (c)
 			work_decide(w, c);
