@@ -264,7 +264,7 @@ static void refuse(struct http_exchange *x, unsigned code, const char *reason, c
 {
 	struct reply r = {.code = 0};
 
-	(void)reply_fail(&r, code, reason, "%s", text);
+	(void)reply_generic(&r, code, reason, "%s", text);
 	http_reply_take(x, r.code, "application/json", TAKE_PTR(r.body), r.size, NULL);
 }
 
@@ -281,7 +281,11 @@ void api_request(struct api *a, struct http_exchange *x)
 	c->x = x;
 	c->arrived = clock_now();
 	if (target_parse(&c->target, http_path(x)) < 0) {
-		refuse(x, 404, "NotFound", "the server could not find the requested resource");
+		if (target_group_known(http_path(x)))
+			refuse(x, 404, "NotFound",
+				"the server could not find the requested resource");
+		else
+			http_reply_text(x, 404, "404 page not found\n");
 		call_free(c);
 		return;
 	}

@@ -53,6 +53,8 @@ struct call {
 
 /* "/api/v1/…" and "/apis/GROUP/VERSION/…": -ENOENT for what is not served. */
 int target_parse(struct target *t, const char *path);
+/* Whether anything is served beneath the path's group and version. */
+bool target_group_known(const char *path);
 
 /* The handler of everything beneath /api and /apis; x is answered, now or later. */
 void api_request(struct api *a, struct http_exchange *x);

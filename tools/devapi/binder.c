@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/map.h"
 #include "base/str.h"
 #include "data/decode.h"
 #include "tools/devapi/meta.h"
@@ -25,8 +26,18 @@ struct binder {
 	struct store *store;
 	struct volumes *volumes;
 	struct workqueue *queue;
+	struct map told; /* claims that know that they wait */
 	unsigned writes; /* of the current step */
 };
+
+struct told {
+	char uid[40];
+};
+
+static struct map_key told_key(const void *value)
+{
+	return map_key_str(((const struct told *)value)->uid);
+}
 
 /* One object in work. */
 struct subject {
@@ -67,6 +78,8 @@ static void set_phase(struct binder *b, struct subject *s, const char *phase)
 	if (streq(phase_of(s), phase))
 		return;
 	(void)json_put_string(json_child(s->object, "status"), "phase", phase);
+	if (kind_is(s->kind, KIND_PV))
+		meta_phase_changed(s->object);
 	save(b, s);
 }
 
@@ -87,6 +100,8 @@ static void emit(struct binder *b, const struct subject *s, const char *type, co
 		now, "lastTimestamp", now, "source", "component", COMPONENT, "reportingComponent",
 		COMPONENT);
 	ns = *ns ? ns : "default";
+	(void)json_object_set_new(event, "eventTime", json_null());
+	(void)json_put_string(event, "reportingInstance", "");
 	meta_create(kind_get(KIND_EVENT), event, ns, event_name);
 	(void)store_commit(
 		b->store, CHANGE_ADDED, kind_get(KIND_EVENT), meta_key(key, ns, event_name), event);
@@ -234,6 +249,26 @@ static void ask_provisioner(struct binder *b, struct subject *claim, const char 
 	emit(b, claim, "Normal", "ExternalProvisioning", text);
 }
 
+/* Once a claim; the real one says it again every 15 s, which counts up the same event. */
+static void tell_waiting(struct binder *b, struct subject *claim)
+{
+	const char *uid = meta_string(claim->object, "uid");
+	struct told *t;
+
+	if (!uid || map_gets(&b->told, uid))
+		return;
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return;
+	(void)str_copy_cut(t->uid, sizeof(t->uid), uid);
+	if (map_add(&b->told, t) < 0) {
+		free(t);
+		return;
+	}
+	emit(b, claim, "Normal", "WaitForFirstConsumer",
+		"waiting for first consumer to be created before binding");
+}
+
 static void sync_unbound_claim(struct binder *b, struct subject *claim)
 {
 	const char *class_name =
@@ -248,7 +283,7 @@ static void sync_unbound_claim(struct binder *b, struct subject *claim)
 	if (match && load(b, KIND_PV, match, &volume) == 0)
 		bind(b, &volume, claim);
 	else if (waits && !meta_annotation(claim->object, ANN_SELECTED_NODE))
-		return; /* WaitForFirstConsumer: the scheduler's turn */
+		tell_waiting(b, claim);
 	else if (provisioner && !str_after(provisioner, "kubernetes.io/no-provisioner"))
 		ask_provisioner(b, claim, provisioner);
 }
@@ -397,6 +432,8 @@ static void on_change(const struct change *c, const json_t *object, void *userda
 	struct binder *b = userdata;
 
 	if (kind_is(c->now->kind, KIND_PVC)) {
+		if (c->type == CHANGE_DELETED)
+			free(map_removes(&b->told, str_or(meta_string(object, "uid"), "")));
 		workqueue_add(b->queue, c->now->kind, c->now->key);
 	} else if (kind_is(c->now->kind, KIND_PV)) {
 		workqueue_add(b->queue, c->now->kind, c->now->key);
@@ -415,6 +452,7 @@ int binder_new(struct binder **ret, struct loop *l, struct store *s,
 	if (!b)
 		return -ENOMEM;
 	b->store = s;
+	b->told = MAP_NULL(told_key);
 	r = volumes_new(&b->volumes, s);
 	if (r < 0)
 		return r;
@@ -430,8 +468,13 @@ int binder_new(struct binder **ret, struct loop *l, struct store *s,
 
 struct binder *binder_free(struct binder *b)
 {
+	struct told *t;
+
 	if (!b)
 		return NULL;
+	MAP_FOREACH (&b->told, t)
+		free(t);
+	map_done(&b->told);
 	workqueue_free(b->queue);
 	volumes_free(b->volumes);
 	free(b);

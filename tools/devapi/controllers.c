@@ -47,18 +47,24 @@ static bool claim_in_use(const struct store *s, const struct revision *claim)
 	return false;
 }
 
-static void drop_finalizer(struct store *s, const struct revision *r, const char *finalizer)
+static void keep_finalizer(struct store *s, const struct revision *r, const char *finalizer)
 {
 	_cleanup_json_ json_t *object = revision_parse(r);
 	char key[META_KEY_MAX];
 
+	(void)str_copy_cut(key, sizeof(key), r->key);
+	/* The protection controllers put back what somebody took away. */
+	if (!meta_deleting(object) && !meta_has_finalizer(object, finalizer)) {
+		meta_add_finalizer(object, finalizer);
+		(void)object_update(s, r->kind, key, object);
+		return;
+	}
 	if (!meta_deleting(object) || !meta_has_finalizer(object, finalizer))
 		return;
 	/* kubernetes: pv-protection holds a volume while it is bound. */
 	if (kind_is(r->kind, KIND_PV) &&
 		streq_null(json_string_at(object, "status", "phase", NULL), "Bound"))
 		return;
-	(void)str_copy_cut(key, sizeof(key), r->key);
 	meta_remove_finalizer(object, finalizer);
 	(void)object_update(s, r->kind, key, object);
 }
@@ -117,9 +123,9 @@ static unsigned on_work(const struct kind *k, const char *key, void *userdata)
 	else if (kind_is(k, KIND_STATEFULSET))
 		statefulset_claims(c->store, key);
 	else if (r && kind_is(k, KIND_PVC) && !claim_in_use(c->store, r))
-		drop_finalizer(c->store, r, FINALIZER_PVC);
+		keep_finalizer(c->store, r, FINALIZER_PVC);
 	else if (r && kind_is(k, KIND_PV))
-		drop_finalizer(c->store, r, FINALIZER_PV);
+		keep_finalizer(c->store, r, FINALIZER_PV);
 	return 0;
 }
 
@@ -149,6 +155,13 @@ static void wake_namespace(struct controllers *c, const struct revision *r)
 		workqueue_add(c->queue, ns->kind, name);
 }
 
+static bool wants_finalizer(const struct kind *k, const json_t *object)
+{
+	if (kind_is(k, KIND_PVC))
+		return !meta_has_finalizer(object, FINALIZER_PVC);
+	return kind_is(k, KIND_PV) && !meta_has_finalizer(object, FINALIZER_PV);
+}
+
 static void on_change(const struct change *ch, const json_t *object, void *userdata)
 {
 	struct controllers *c = userdata;
@@ -160,7 +173,7 @@ static void on_change(const struct change *ch, const json_t *object, void *userd
 			wake_deleted_claims(c);
 		return;
 	}
-	if (kind_is(k, KIND_STATEFULSET) ||
+	if (kind_is(k, KIND_STATEFULSET) || wants_finalizer(k, object) ||
 		((kind_is(k, KIND_PVC) || kind_is(k, KIND_PV) || kind_is(k, KIND_NAMESPACE)) &&
 			meta_deleting(object)))
 		workqueue_add(c->queue, k, ch->now->key);

@@ -117,6 +117,21 @@ static void put_time(json_t *meta, const char *key)
 	(void)json_put_string(meta, key, clock_format(clock_real(), text));
 }
 
+/* Go's omitempty. */
+static void drop_empty(json_t *object)
+{
+	static const char *const maps[] = {"labels", "annotations"};
+
+	for (size_t i = 0; i < ELEMENTSOF(maps); i++) {
+		const json_t *v = json_object_get(meta_of(object), maps[i]);
+
+		if (v && json_object_size(v) == 0)
+			(void)json_object_del(meta_of(object), maps[i]);
+	}
+	if (json_object_get(meta_of(object), "finalizers") && !meta_has_finalizers(object))
+		(void)json_object_del(meta_of(object), "finalizers");
+}
+
 void meta_create(const struct kind *k, json_t *object, const char *ns, const char *name)
 {
 	static const char *const not_theirs[] = {"resourceVersion", "selfLink", "managedFields",
@@ -132,6 +147,7 @@ void meta_create(const struct kind *k, json_t *object, const char *ns, const cha
 		(void)json_put_string(meta, "namespace", ns);
 	else
 		(void)json_object_del(meta, "namespace");
+	drop_empty(object);
 	uuid_random(&uid);
 	(void)json_put_string(meta, "uid", uuid_format(&uid, text));
 	put_time(meta, "creationTimestamp");
@@ -148,6 +164,11 @@ void meta_generate_name(char dst[static META_NAME_MAX], const char *prefix)
 		tail[i] = letters[random_below(sizeof(letters) - 1)];
 	tail[5] = '\0';
 	(void)snprintf(dst, META_NAME_MAX, "%.240s%s", prefix, tail);
+}
+
+void meta_phase_changed(json_t *volume)
+{
+	put_time(json_child(volume, "status"), "lastPhaseTransitionTime");
 }
 
 void meta_mark_deleted(json_t *object)
@@ -171,13 +192,16 @@ static bool is_held(const struct kind *k, const json_t *object)
 
 int object_update(struct store *s, const struct kind *k, const char *key, json_t *object)
 {
+	_cleanup_json_ json_t *last = NULL;
 	int r;
 
-	if (meta_deleting(object) && !is_held(k, object)) {
-		r = store_commit(s, CHANGE_DELETED, k, key, object);
-		return r < 0 ? r : 1;
-	}
-	return store_commit(s, CHANGE_MODIFIED, k, key, object);
+	drop_empty(object);
+	if (!meta_deleting(object) || is_held(k, object))
+		return store_commit(s, CHANGE_MODIFIED, k, key, object);
+	/* The API server deletes what it has; the write that let go is never stored. */
+	last = revision_parse(store_get(s, k, key));
+	r = last ? store_commit(s, CHANGE_DELETED, k, key, last) : -ENOMEM;
+	return r < 0 ? r : 1;
 }
 
 int object_delete(struct store *s, const struct kind *k, const char *key)

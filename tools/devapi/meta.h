@@ -37,6 +37,8 @@ void meta_create(const struct kind *k, json_t *object, const char *ns, const cha
 /* generateName and five random characters. */
 void meta_generate_name(char dst[static META_NAME_MAX], const char *prefix);
 void meta_mark_deleted(json_t *object);
+/* A PV's status.lastPhaseTransitionTime. */
+void meta_phase_changed(json_t *volume);
 
 /*
  * Writes a changed object: removes it where it is being deleted and no finalizer is left.

@@ -134,10 +134,11 @@ static int spot_replace(const struct spot *s, json_t *value)
 {
 	size_t i;
 
-	if (!child_at(s->container, s->key))
-		return -ENOENT;
+	/* The API server's library adds a member that is not there. */
 	if (json_is_object(s->container))
 		return json_object_set(s->container, s->key, value) < 0 ? -ENOMEM : 0;
+	if (!child_at(s->container, s->key))
+		return -ENOENT;
 	if (array_index(s->container, s->key, &i) < 0)
 		return -ENOENT;
 	return json_array_set(s->container, i, value) < 0 ? -ENOMEM : 0;

@@ -77,11 +77,38 @@ int reply_fail(struct reply *r, unsigned code, const char *reason, const char *f
 	return -EREMOTEIO;
 }
 
+int reply_generic(struct reply *r, unsigned code, const char *reason, const char *fmt, ...)
+{
+	char message[1024];
+	json_t *status;
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
+	status = status_new(code, reason, message);
+	(void)json_object_set_new(status, "details", json_object());
+	reply_json(r, code, status);
+	return -EREMOTEIO;
+}
+
+int reply_invalid_patch(struct reply *r, const char *why)
+{
+	json_t *status = status_new(422, "Invalid", " \"\" is invalid: patch: Invalid value");
+
+	(void)json_object_set_new(status, "details",
+		json_pack("{s:[{s:s,s:s,s:s}]}", "causes", "reason", "FieldValueInvalid", "message",
+			why, "field", "patch"));
+	reply_json(r, 422, status);
+	return -EREMOTEIO;
+}
+
 static json_t *details_new(const struct kind *k, const char *name)
 {
 	json_t *details = json_object();
 
-	(void)json_put_string(details, "name", name);
+	if (*name)
+		(void)json_put_string(details, "name", name);
 	if (*k->group)
 		(void)json_put_string(details, "group", k->group);
 	(void)json_put_string(details, "kind", k->plural);
@@ -124,6 +151,21 @@ int reply_conflict(struct reply *r, const struct kind *k, const char *name, cons
 	return fail_about(r, k, name, status_new(409, "Conflict", message));
 }
 
+int reply_precondition(struct reply *r, const struct kind *k, const char *name, const char *why)
+{
+	char message[1200];
+	json_t *status, *details = details_new(k, name);
+
+	(void)snprintf(message, sizeof(message),
+		"Operation cannot be fulfilled on %s%s%s \"%s\": %s", k->kind, *k->group ? "." : "",
+		k->group, name, why);
+	status = status_new(409, "Conflict", message);
+	(void)json_put_string(details, "kind", k->kind);
+	(void)json_object_set_new(status, "details", details);
+	reply_json(r, 409, status);
+	return -EREMOTEIO;
+}
+
 int reply_forbidden(struct reply *r, const struct kind *k, const char *name, const char *why)
 {
 	char text[1024];
@@ -136,6 +178,8 @@ static const char *cause_reason(const char *why)
 {
 	if (str_after(why, "Required value"))
 		return "FieldValueRequired";
+	if (str_after(why, "Unsupported value"))
+		return "FieldValueNotSupported";
 	if (str_after(why, "Forbidden"))
 		return "FieldValueForbidden";
 	return "FieldValueInvalid";
@@ -158,6 +202,29 @@ int reply_invalid(
 	(void)json_object_set_new(status, "details", details);
 	reply_json(r, 422, status);
 	return -EREMOTEIO;
+}
+
+int reply_unversioned(struct reply *r, const struct kind *k, const char *name)
+{
+	_cleanup_json_ json_t *status = NULL;
+
+	(void)reply_invalid(r, k, name, "metadata.resourceVersion",
+		"Invalid value: 0: must be specified for an update");
+	status = json_loadb(r->body, r->size, 0, NULL);
+	(void)json_put_string(json_child(status, "details"), "kind", k->plural);
+	reply_json(r, 422, json_incref(status));
+	return -EREMOTEIO;
+}
+
+void reply_add_cause(struct reply *r, const struct reply *other)
+{
+	_cleanup_json_ json_t *status = json_loadb(r->body, r->size, 0, NULL);
+	_cleanup_json_ json_t *from = json_loadb(other->body, other->size, 0, NULL);
+	json_t *causes = json_object_get(json_object_get(status, "details"), "causes");
+	const json_t *more = json_at(from, "details", "causes", NULL);
+
+	(void)json_array_append(causes, json_array_get(more, 0));
+	reply_json(r, r->code, json_incref(status));
 }
 
 void reply_success(struct reply *r, const struct kind *k, const json_t *object)

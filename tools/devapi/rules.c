@@ -86,6 +86,8 @@ static void reset_status(const struct kind *k, json_t *object)
 	(void)json_object_del(object, "status");
 	if (kind_is(k, KIND_PVC) || kind_is(k, KIND_PV) || kind_is(k, KIND_POD))
 		(void)json_put_string(json_child(object, "status"), "phase", "Pending");
+	if (kind_is(k, KIND_PV))
+		meta_phase_changed(object);
 	if (kind_is(k, KIND_NAMESPACE)) {
 		(void)json_put_string(json_child(object, "status"), "phase", "Active");
 		(void)json_object_set_new(
@@ -97,6 +99,29 @@ static void reset_status(const struct kind *k, json_t *object)
 				"True", "type", "Established", "status", "True"));
 }
 
+/* validateKubeFinalizerName: built-in kinds take qualified names and Kubernetes' own. */
+static int check_finalizer_names(
+	const struct kind *k, const json_t *object, const char *name, struct reply *r)
+{
+	const json_t *list = json_at(object, "metadata", "finalizers", NULL);
+	char field[64];
+	size_t i;
+	json_t *v;
+
+	json_array_foreach (list, i, v) {
+		const char *text = str_or(json_string_value(v), "");
+
+		if ((k->flags & KIND_CUSTOM) || strchr(text, '/') || streq(text, "kubernetes") ||
+			streq(text, "orphan") || streq(text, "foregroundDeletion"))
+			continue;
+		(void)snprintf(field, sizeof(field), "metadata.finalizers[%zu]", i);
+		return reply_invalid(r, k, name, field,
+			"Invalid value: name is neither a standard finalizer name nor is it fully "
+			"qualified");
+	}
+	return 0;
+}
+
 int rules_create(
 	struct store *s, const struct kind *k, json_t *object, const char *name, struct reply *r)
 {
@@ -104,6 +129,8 @@ int rules_create(
 
 	if (n == 0)
 		n = check_labels(k, object, name, r);
+	if (n == 0)
+		n = check_finalizer_names(k, object, name, r);
 	if (n < 0)
 		return n;
 	reset_status(k, object);
@@ -160,7 +187,7 @@ static int check_finalizers(
 					"is being deleted");
 	if (json_is_array(now) && json_array_size(now) == 0)
 		(void)json_object_del(meta_of(object), "finalizers");
-	return 0;
+	return check_finalizer_names(k, object, meta_string(old, "name"), r);
 }
 
 static int keep_metadata(const struct kind *k, json_t *object, const json_t *old, struct reply *r)
@@ -219,16 +246,30 @@ static void keep_all_but_status(const struct kind *k, json_t *object, const json
 		keep_member(object, old, "metadata");
 }
 
+static void note_phase(const struct kind *k, json_t *object, const json_t *old)
+{
+	if (kind_is(k, KIND_PV) && !streq_null(json_string_at(object, "status", "phase", NULL),
+					   json_string_at(old, "status", "phase", NULL)))
+		meta_phase_changed(object);
+}
+
 int rules_update(struct store *s, const struct kind *k, json_t *object, const json_t *old,
 	enum write_part part, struct reply *r)
 {
+	struct reply also = {.code = 0};
 	int n = keep_metadata(k, object, old, r);
 
+	/* A claim's validation goes on to its spec. */
+	if (n < 0 && kind_is(k, KIND_PVC) && part == WRITE_MAIN && r->code == 422 &&
+		rules_storage_update(s, k, object, old, &also) < 0)
+		reply_add_cause(r, &also);
+	reply_done(&also);
 	if (n < 0)
 		return n;
 	switch (part) {
 	case WRITE_STATUS:
 		keep_all_but_status(k, object, old);
+		note_phase(k, object, old);
 		return 0;
 	case WRITE_MAIN:
 		if (k->flags & KIND_STATUS)

@@ -98,26 +98,69 @@ static bool has_source(const json_t *spec)
 	return false;
 }
 
+static int check_capacity(
+	const struct kind *k, const json_t *object, const char *name, struct reply *r)
+{
+	const char *size = json_string_at(object, "spec", "capacity", "storage", NULL);
+	struct reply also = {.code = 0};
+
+	if (size)
+		return check_size(k, name, "spec.capacity[storage]", size, r);
+	(void)reply_invalid(r, k, name, "spec.capacity", "Required value");
+	(void)reply_invalid(&also, k, name, "spec.capacity",
+		"Unsupported value: supported values: \"storage\"");
+	reply_add_cause(r, &also);
+	reply_done(&also);
+	return -EREMOTEIO;
+}
+
+static int check_policy(
+	const struct kind *k, const json_t *object, const char *name, struct reply *r)
+{
+	const char *policy = json_string_at(object, "spec", "persistentVolumeReclaimPolicy", NULL);
+
+	if (!policy || streq(policy, "Delete") || streq(policy, "Retain") ||
+		streq(policy, "Recycle"))
+		return 0;
+	return reply_invalid(r, k, name, "spec.persistentVolumeReclaimPolicy",
+		"Unsupported value: supported values: \"Delete\", \"Recycle\", \"Retain\"");
+}
+
+static int check_csi(const struct kind *k, const json_t *object, const char *name, struct reply *r)
+{
+	const json_t *csi = json_at(object, "spec", "csi", NULL);
+
+	if (csi && str_empty(json_string_at(csi, "driver", NULL)))
+		return reply_invalid(r, k, name, "spec.csi.driver", "Required value");
+	if (csi && str_empty(json_string_at(csi, "volumeHandle", NULL)))
+		return reply_invalid(r, k, name, "spec.csi.volumeHandle", "Required value");
+	return 0;
+}
+
 static int create_volume(const struct kind *k, json_t *object, const char *name, struct reply *r)
 {
-	json_t *spec = json_child(object, "spec"), *ref = json_object_get(spec, "claimRef");
+	json_t *spec = json_child(object, "spec");
 	int n = check_modes(k, object, name, r);
 
 	if (n == 0)
-		n = check_size(k, name, "spec.capacity[storage]",
-			json_string_at(spec, "capacity", "storage", NULL), r);
+		n = check_capacity(k, object, name, r);
+	if (n == 0)
+		n = check_policy(k, object, name, r);
+	if (n == 0)
+		n = check_csi(k, object, name, r);
 	if (n == 0 && !has_source(spec))
 		n = reply_invalid(r, k, name, "spec", "Required value: must specify a volume type");
 	if (n < 0)
 		return n;
 	put_default(spec, "volumeMode", "Filesystem");
 	put_default(spec, "persistentVolumeReclaimPolicy", "Retain");
-	if (json_is_object(ref)) {
-		put_default(ref, "kind", "PersistentVolumeClaim");
-		put_default(ref, "apiVersion", "v1");
-	}
 	meta_add_finalizer(object, FINALIZER_PV);
 	return 0;
+}
+
+static bool one_of(const char *s, const char *a, const char *b)
+{
+	return streq_null(s, a) || streq_null(s, b);
 }
 
 static int create_class(const struct kind *k, json_t *object, const char *name, struct reply *r)
@@ -125,7 +168,15 @@ static int create_class(const struct kind *k, json_t *object, const char *name, 
 	if (str_empty(json_string_at(object, "provisioner", NULL)))
 		return reply_invalid(r, k, name, "provisioner", "Required value");
 	put_default(object, "reclaimPolicy", "Delete");
+	if (!one_of(json_string_at(object, "reclaimPolicy", NULL), "Delete", "Retain"))
+		return reply_invalid(r, k, name, "reclaimPolicy",
+			"Unsupported value: supported values: \"Delete\", \"Retain\"");
 	put_default(object, "volumeBindingMode", "Immediate");
+	if (!one_of(json_string_at(object, "volumeBindingMode", NULL), "Immediate",
+		    "WaitForFirstConsumer"))
+		return reply_invalid(r, k, name, "volumeBindingMode",
+			"Unsupported value: supported values: \"Immediate\", "
+			"\"WaitForFirstConsumer\"");
 	return 0;
 }
 
@@ -138,7 +189,9 @@ int rules_storage_create(
 		return create_volume(k, object, name, r);
 	if (kind_is(k, KIND_CLASS))
 		return create_class(k, object, name, r);
-	return 0;
+	if (kind_is(k, KIND_EVENT))
+		return rules_event(k, object, name, r);
+	return rules_lease(k, object, name, r);
 }
 
 /* Whether a and b agree but for what kind-specific rules let change: those members are made equal
@@ -225,7 +278,6 @@ static int update_volume(const struct kind *k, json_t *object, const json_t *old
 {
 	static const char *const source[] = {"csi", "nfs", "hostPath", "local"};
 	json_t *now = json_object_get(object, "spec"), *was = json_object_get(old, "spec");
-	json_t *ref = json_object_get(now, "claimRef");
 	const char *name = meta_string(old, "name");
 
 	for (size_t i = 0; i < ELEMENTSOF(source); i++) {
@@ -239,19 +291,15 @@ static int update_volume(const struct kind *k, json_t *object, const json_t *old
 	if (!streq_null(json_string_at(now, "volumeMode", NULL),
 		    json_string_at(was, "volumeMode", NULL)))
 		return reply_invalid(r, k, name, "volumeMode", "Invalid value: field is immutable");
-	if (json_is_object(ref)) {
-		put_default(ref, "kind", "PersistentVolumeClaim");
-		put_default(ref, "apiVersion", "v1");
-	}
-	return 0;
+	return check_policy(k, object, name, r);
 }
 
 static int update_class(const struct kind *k, json_t *object, const json_t *old, struct reply *r)
 {
 	static const struct {
 		const char *field, *why;
-	} fixed[] = {{"parameters", "Forbidden: updates to parameters are forbidden."},
-		{"provisioner", "Forbidden: updates to provisioner are forbidden."},
+	} fixed[] = {{"parameters", "Invalid value: field is immutable"},
+		{"provisioner", "Invalid value: field is immutable"},
 		{"reclaimPolicy", "Invalid value: field is immutable"},
 		{"volumeBindingMode", "Invalid value: field is immutable"}};
 
@@ -275,5 +323,5 @@ int rules_storage_update(
 		return update_volume(k, object, old, r);
 	if (kind_is(k, KIND_CLASS))
 		return update_class(k, object, old, r);
-	return 0;
+	return rules_lease(k, object, meta_string(old, "name"), r);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* rules_storage.h: claims, volumes and classes: their defaults and what may not change */
+/* rules_storage.h: claims, volumes, classes, events and leases: their defaults and what may not
+ * change */
 #ifndef BERTH_DEVAPI_RULES_STORAGE_H
 #define BERTH_DEVAPI_RULES_STORAGE_H
 
@@ -12,5 +13,9 @@ int rules_storage_create(
 	struct store *s, const struct kind *k, json_t *object, const char *name, struct reply *r);
 int rules_storage_update(
 	struct store *s, const struct kind *k, json_t *object, const json_t *old, struct reply *r);
+
+/* rules_small.c */
+int rules_event(const struct kind *k, json_t *object, const char *name, struct reply *r);
+int rules_lease(const struct kind *k, const json_t *object, const char *name, struct reply *r);
 
 #endif

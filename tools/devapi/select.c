@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* select.c: field and label selectors by equality */
+/* select.c: field and label selectors */
 #include "tools/devapi/select.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -35,18 +36,64 @@ static int parse_term(const char *text, size_t n, struct term *t)
 	return copy_part(t->value, sizeof(t->value), eq + skip, n - key - skip);
 }
 
-/* Set-based selectors ("a in (b)") are not understood. */
+/* "key in (a,b)" and "key notin (a,b)"; the values keep their commas. */
+static int parse_set(const char *text, size_t n, struct term *t)
+{
+	const char *open = memchr(text, '(', n);
+	const char *space = memchr(text, ' ', n);
+
+	*t = (struct term){.set = true};
+	if (!open || !space || space > open || text[n - 1] != ')')
+		return -EINVAL;
+	if (copy_part(t->key, sizeof(t->key), text, (size_t)(space - text)) < 0)
+		return -EINVAL;
+	if (str_after(space, " notin ("))
+		t->negated = true;
+	else if (!str_after(space, " in ("))
+		return -EINVAL;
+	return copy_part(t->value, sizeof(t->value), open + 1, n - (size_t)(open + 1 - text) - 1);
+}
+
+/* Up to the comma that ends the term, not one within parentheses. */
+static size_t term_length(const char *text)
+{
+	bool inside = false;
+	size_t n = 0;
+
+	for (; text[n] && (inside || text[n] != ','); n++) {
+		if (text[n] == '(')
+			inside = true;
+		if (text[n] == ')')
+			inside = false;
+	}
+	return n;
+}
+
+static bool is_label_key(const struct term *t)
+{
+	const char *key = t->key;
+
+	for (; *key; key++)
+		if (!isalnum((unsigned char)*key) && !strchr("-_./", *key))
+			return false;
+	return *t->key && !strpbrk(t->value, "=! ");
+}
+
 static int parse_terms(const char *text, struct term *terms, size_t *n_terms)
 {
-	if (strpbrk(text, " ()"))
-		return -EINVAL;
 	while (*text) {
-		size_t n = strcspn(text, ",");
+		size_t n = term_length(text);
+		struct term *t = &terms[*n_terms];
 
-		if (*n_terms == SELECT_TERMS_MAX || parse_term(text, n, &terms[(*n_terms)++]) < 0)
+		if (*n_terms == SELECT_TERMS_MAX)
 			return -EINVAL;
+		if ((memchr(text, '(', n) ? parse_set(text, n, t) : parse_term(text, n, t)) < 0 ||
+			!is_label_key(t))
+			return -EINVAL;
+		(*n_terms)++;
 		text += n;
-		text += *text == ',';
+		while (*text == ',' || *text == ' ')
+			text++;
 	}
 	return 0;
 }
@@ -113,6 +160,22 @@ static const char *field_value(const json_t *object, const char *path)
 	return json_string_value(object);
 }
 
+static bool in_set(const char *set, const char *value)
+{
+	size_t size = strlen(value);
+
+	while (*set) {
+		size_t n = strcspn(set, ",");
+
+		if (n == size && memcmp(set, value, n) == 0)
+			return true;
+		set += n;
+		while (*set == ',' || *set == ' ')
+			set++;
+	}
+	return false;
+}
+
 static bool terms_match(const struct selection *s, const json_t *object)
 {
 	const json_t *labels = json_at(object, "metadata", "labels", NULL);
@@ -124,7 +187,9 @@ static bool terms_match(const struct selection *s, const json_t *object)
 	for (size_t i = 0; i < s->n_labels; i++) {
 		const struct term *t = &s->labels[i];
 		const char *v = json_string_at(labels, t->key, NULL);
-		bool holds = t->exists ? v != NULL : streq_null(v, t->value);
+		bool holds = t->exists ? v != NULL
+			     : t->set  ? v && in_set(t->value, v)
+				       : streq_null(v, t->value);
 
 		if (holds == t->negated)
 			return false;

@@ -12,7 +12,8 @@
 
 struct term {
 	char key[128];   /* a label, or a field as "involvedObject.name" */
-	char value[256]; /* equality only; "" with exists */
+	char value[256]; /* "" with exists, "a,b" with set */
+	bool set;        /* in (…), negated: notin (…) */
 	bool exists;     /* a bare label key */
 	bool negated;
 };
@@ -25,8 +26,8 @@ struct selection {
 	size_t n_fields, n_labels;
 };
 
-/* "a=b,c==d,e!=f,g,!h"; metadata.name and metadata.namespace go where they are fast. -EINVAL for
- * what is not understood. */
+/* "a=b,c==d,e!=f,g,!h,i in (j,k)"; metadata.name and metadata.namespace go where they are fast.
+ * -EINVAL for what is not understood. */
 int select_parse_fields(struct selection *s, const char *text);
 int select_parse_labels(struct selection *s, const char *text);
 /* Parses the object only where fields or labels ask for it. */

@@ -80,8 +80,48 @@ static int merge_item(json_t *list, const char *key, const json_t *item)
 	return patch_strategic(fresh, item);
 }
 
+static size_t index_of(const json_t *list, const char *key, const json_t *item)
+{
+	return *key ? index_of_item(list, key, json_object_get(item, key))
+		    : index_of_value(list, item);
+}
+
+/*
+ * normalizeElementOrder(): items of the patch in its order, the others in the order they had; of
+ * two that were there before, the earlier stays before the other, else the patch's comes first.
+ */
+static void order_list(json_t *list, const char *key, const json_t *patch, const json_t *before)
+{
+	_cleanup_json_ json_t *others = json_array(), *theirs = json_array();
+	size_t i, o = 0, t = 0;
+	json_t *item;
+
+	json_array_foreach (list, i, item)
+		if (index_of(patch, key, item) == SIZE_MAX)
+			(void)json_array_append(others, item);
+	json_array_foreach (patch, i, item)
+		if (index_of(list, key, item) != SIZE_MAX)
+			(void)json_array_append(
+				theirs, json_array_get(list, index_of(list, key, item)));
+	(void)json_array_clear(list);
+	while (o < json_array_size(others) || t < json_array_size(theirs)) {
+		json_t *a = json_array_get(others, o), *b = json_array_get(theirs, t);
+		size_t at_a = a ? index_of(before, key, a) : SIZE_MAX;
+		size_t at_b = b ? index_of(before, key, b) : SIZE_MAX;
+
+		if (!b || (a && at_b != SIZE_MAX && at_a < at_b)) {
+			(void)json_array_append(list, a);
+			o++;
+		} else {
+			(void)json_array_append(list, b);
+			t++;
+		}
+	}
+}
+
 static int merge_list(json_t *list, const char *key, const json_t *patch)
 {
+	_cleanup_json_ json_t *before = json_copy(list);
 	size_t i;
 	json_t *item;
 
@@ -95,6 +135,7 @@ static int merge_list(json_t *list, const char *key, const json_t *patch)
 		if (!*key && index_of_value(list, item) == SIZE_MAX)
 			(void)json_array_append(list, item);
 	}
+	order_list(list, key, patch, before);
 	return 0;
 }
 

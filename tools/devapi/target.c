@@ -71,6 +71,24 @@ int target_parse(struct target *t, const char *path)
 	return -ENOENT;
 }
 
+bool target_group_known(const char *path)
+{
+	struct segments s;
+
+	if (split(&s, path) < 0 || s.n < 2)
+		return false;
+	for (size_t i = 0; i < kinds_n; i++) {
+		const struct kind *k = &kinds[i];
+
+		if (!*k->group && streq(s.part[0], "api") && streq(s.part[1], k->version))
+			return true;
+		if (*k->group && streq(s.part[0], "apis") && s.n > 2 &&
+			streq(s.part[1], k->group) && streq(s.part[2], k->version))
+			return true;
+	}
+	return false;
+}
+
 static int body_yaml(const char *text, size_t size, json_t **ret, struct err *e)
 {
 	_cleanup_(yaml_doc_freep) struct yaml_doc *d = NULL;
@@ -92,7 +110,7 @@ int call_body(struct call *c, json_t **ret, struct reply *r)
 
 	if (strstr(type, "protobuf") && protobuf_metadata(text, size, ret) == 0)
 		return 0;
-	if (strstr(type, "protobuf") || strstr(type, "cbor"))
+	if (!strstr(type, "json") && !strstr(type, "yaml"))
 		return reply_fail(r, 415, "UnsupportedMediaType",
 			"the body of the request was in an unknown format - accepted media types "
 			"include: application/json, application/yaml");
@@ -117,7 +135,7 @@ int call_selection(struct call *c, struct selection *s, struct reply *r)
 		return reply_fail(
 			r, 400, "BadRequest", "field label not supported in \"%.200s\"", fields);
 	if (select_parse_labels(s, labels) < 0)
-		return reply_fail(r, 400, "BadRequest",
-			"unable to parse requirement: \"%.200s\" (equality only)", labels);
+		return reply_fail(
+			r, 400, "BadRequest", "unable to parse requirement: \"%.200s\"", labels);
 	return 0;
 }

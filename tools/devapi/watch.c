@@ -130,6 +130,26 @@ static void send_error(struct watch *w, unsigned code, const char *reason, const
 		watch_end(w);
 }
 
+/* An object that ceased to fit is shown as it last did, with the version of the change. */
+static int send_left(struct watch *w, const struct change *c)
+{
+	_cleanup_json_ json_t *object = revision_parse(c->before);
+	_cleanup_free_ char *text = NULL;
+	char rv[24];
+
+	(void)snprintf(rv, sizeof(rv), "%" PRIu64, c->now->rv);
+	(void)json_put_string(meta_of(object), "resourceVersion", rv);
+	text = json_dumps(object, JSON_COMPACT);
+	return text ? send_line(w, "DELETED", text, strlen(text)) : -ENOMEM;
+}
+
+static int send_change(struct watch *w, const struct change *c, int type)
+{
+	if (type == CHANGE_DELETED && c->type != CHANGE_DELETED && !(w->flags & WATCH_TABLE))
+		return send_left(w, c);
+	return send_revision(w, type_names[type], c->now);
+}
+
 /* What a change is for a selection that may have begun or ceased to fit; -1 nothing. */
 static int seen_as(const struct selection *s, const struct change *c)
 {
@@ -232,7 +252,7 @@ static void deliver(struct watch *w, const struct change *c)
 	f = fault_for(w->owner, c->now);
 	if (f && meet_fault(w, f, c->now) != 0)
 		return;
-	(void)send_revision(w, type_names[type], c->now);
+	(void)send_change(w, c, type);
 }
 
 static void on_change(const struct change *c, const json_t *object, void *userdata)
@@ -317,7 +337,7 @@ static int replay(struct watch *w, uint64_t rv)
 		const struct change *c = store_history_at(s, i);
 		int type = seen_as(&w->selection, c);
 
-		if (type >= 0 && send_revision(w, type_names[type], c->now) < 0)
+		if (type >= 0 && send_change(w, c, type) < 0)
 			return -EPIPE;
 	}
 	return 0;

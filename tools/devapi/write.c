@@ -11,6 +11,12 @@
 #include "tools/devapi/api.h"
 #include "tools/devapi/patch.h"
 #include "tools/devapi/rules.h"
+#include "tools/devapi/types.h"
+
+#define PATCH_TYPES                                                                         \
+	"the body of the request was in an unknown format - accepted media types include: " \
+	"application/json-patch+json, application/merge-patch+json, "                       \
+	"application/apply-patch+yaml"
 
 static int out_of_memory(struct reply *r)
 {
@@ -46,6 +52,11 @@ static int check_body(struct call *c, const json_t *object, struct reply *r)
 
 	if (!json_is_object(object))
 		return reply_fail(r, 400, "BadRequest", "the body is not an object");
+	if (types_check(t->kind, object))
+		return reply_fail(r, 400, "BadRequest",
+			"%s in version \"%s\" cannot be handled as a %s: %s: wrong type",
+			t->kind->kind, t->kind->version, t->kind->kind,
+			types_check(t->kind, object));
 	(void)kind_api_version(t->kind, want, sizeof(want));
 	if ((kind && !streq(kind, t->kind->kind)) || (version && !streq(version, want)))
 		return reply_fail(r, 400, "BadRequest",
@@ -71,6 +82,8 @@ int api_create(struct call *c, json_t *object, const char *name, struct reply *r
 	char key[META_KEY_MAX];
 	int n = check_namespace(c, name, r);
 
+	if (n == 0 && *c->target.ns)
+		(void)json_put_string(meta_of(object), "namespace", c->target.ns);
 	if (n == 0)
 		n = rules_create(s, k, object, name, r);
 	if (n < 0)
@@ -130,11 +143,27 @@ static int check_rv(struct call *c, json_t *object, const struct revision *rev, 
 	(void)snprintf(now, sizeof(now), "%" PRIu64, rev->rv);
 	if (!str_empty(rv) && !streq(rv, now) && !streq(rv, "0"))
 		return reply_conflict(r, k, c->target.name, NULL);
+	if (str_empty(rv) && c->verb == VERB_UPDATE && (k->flags & KIND_CUSTOM))
+		return reply_unversioned(r, k, c->target.name);
 	if (str_empty(rv) && c->verb == VERB_UPDATE && !(k->flags & KIND_UNCONDITIONAL))
 		return reply_invalid(r, k, c->target.name, "metadata.resourceVersion",
 			"Invalid value: 0: must be specified for an update");
 	(void)json_put_string(meta_of(object), "resourceVersion", now);
 	return 0;
+}
+
+/* The write that removed the last finalizer is answered with what it wanted, though it was never
+ * stored. */
+static void reply_let_go(struct call *c, json_t *object, struct reply *r)
+{
+	char text[128];
+
+	(void)json_put_string(object, "kind", c->target.kind->kind);
+	(void)json_put_string(
+		object, "apiVersion", kind_api_version(c->target.kind, text, sizeof(text)));
+	(void)snprintf(text, sizeof(text), "%" PRIu64, store_rv(c->api->store));
+	(void)json_put_string(meta_of(object), "resourceVersion", text);
+	reply_json(r, 200, json_incref(object));
 }
 
 /* Writes what the client wants in the place of old, both parsed. */
@@ -162,8 +191,8 @@ static void commit_update(struct call *c, json_t *object, json_t *old, struct re
 	n = object_update(s, k, key, object);
 	if (n < 0)
 		(void)out_of_memory(r);
-	else if (n > 0) /* gone: its last state is the newest change */
-		reply_revision(r, 200, store_history_at(s, store_history_n(s) - 1)->now);
+	else if (n > 0)
+		reply_let_go(c, object, r);
 	else
 		reply_revision(r, 200, store_get(s, k, key));
 }
@@ -224,29 +253,22 @@ static int patch_type_of(struct call *c, enum patch_type *ret, struct reply *r)
 		*ret = (enum patch_type)i;
 		return 0;
 	}
-	return reply_fail(r, 415, "UnsupportedMediaType",
-		"the body of the request was in an unknown format - accepted media types include: "
-		"application/json-patch+json, application/merge-patch+json, "
-		"application/apply-patch+yaml");
+	if (c->target.kind->flags & KIND_CUSTOM)
+		return reply_fail(r, 415, "UnsupportedMediaType", PATCH_TYPES);
+	return reply_generic(r, 415, "UnsupportedMediaType", PATCH_TYPES);
 }
 
 static int apply_json(json_t *object, const json_t *patch, struct reply *r)
 {
 	struct err e = ERR_NULL;
-	json_t *status;
 	int n = patch_json(object, patch, &e);
 
 	if (n == 0)
 		return 0;
-	if (n == -EINVAL)
+	if (!json_is_array(patch))
 		return reply_fail(r, 400, "BadRequest", "%s", e.text);
-	status = json_pack("{s:s,s:s,s:{},s:s,s:s,s:s,s:{s:[{s:s,s:s}]},s:i}", "kind", "Status",
-		"apiVersion", "v1", "metadata", "status", "Failure", "message",
-		"the server rejected our request due to an error in our request", "reason",
-		"Invalid", "details", "causes", "reason", "UnexpectedServerResponse", "message",
-		e.text, "code", 422);
-	reply_json(r, 422, status);
-	return -EREMOTEIO;
+	return reply_generic(r, 422, "Invalid",
+		"the server rejected our request due to an error in our request: %s", e.text);
 }
 
 static int apply_patch(
@@ -277,10 +299,11 @@ static int apply_patch(
 /* What the patch made of the object must still be the object that the URL names. */
 static int check_patched(struct call *c, const json_t *object, struct reply *r)
 {
-	if (json_is_object(object) && json_is_object(json_object_get(object, "metadata")))
-		return 0;
-	return reply_invalid(
-		r, c->target.kind, c->target.name, "metadata", "Invalid value: not an object");
+	const char *wrong = types_check(c->target.kind, object);
+
+	if (wrong || !json_is_object(json_object_get(object, "metadata")))
+		return reply_invalid_patch(r, str_or(wrong, "metadata"));
+	return check_body(c, object, r);
 }
 
 void verb_patch(struct call *c, struct reply *r)
@@ -334,7 +357,7 @@ static int check_preconditions(
 		(void)snprintf(why, sizeof(why),
 			"Precondition failed: %s in precondition: %.60s, %s in object meta: %.60s",
 			checks[i].text, want, checks[i].text, str_or(is, ""));
-		return reply_conflict(r, c->target.kind, c->target.name, why);
+		return reply_precondition(r, c->target.kind, c->target.name, why);
 	}
 	return 0;
 }
