@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/backoff.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "data/decode.h"
 #include "provisioner/manifest.h"
@@ -19,6 +21,8 @@
 /* Upkeep never gets in the way of claims. */
 #define RUNNING_MAX 16
 #define LANE "api"
+/* Where the kind is missing: a little longer than that is believed (provisioner.c). */
+#define MISSING_PAUSE SECONDS(61)
 
 struct intent_job {
 	struct intents *s;
@@ -35,6 +39,8 @@ struct intents {
 	struct provisioner *p;
 	struct map by_name;
 	struct queue *queue;
+	struct delay later; /* something failed: what is still to be done then is done */
+	struct backoff backoff;
 };
 
 static struct map_key key_of(const void *value)
@@ -60,7 +66,23 @@ static void end(struct intent_job *j)
 	provisioner_settled(s->p);
 }
 
-/* What fails is left to the next change, or to the next hour. */
+static void look_again(struct intents *s, uint64_t after)
+{
+	if (!delay_waits(&s->later) && delay_start(s->p->delays, &s->later, after) < 0)
+		log_warning("out of memory: BerthVolumes wait for the next scan");
+}
+
+static void failed(struct intent_job *j)
+{
+	look_again(j->s, backoff_next(&j->s->backoff));
+	end(j);
+}
+
+void intents_missing(struct intents *s)
+{
+	look_again(s, MISSING_PAUSE);
+}
+
 static int send(
 	struct intent_job *j, enum kube_method m, const char *path, json_t *body, kube_fn fn)
 {
@@ -82,9 +104,13 @@ static void on_drop(struct kube_request *q, const struct kube_response *res, voi
 	if (elsewhere && j->guessed &&
 		send(j, KUBE_GET, api_path_intent(path, j->name, ""), NULL, on_get) >= 0)
 		return;
-	if (res->status != KUBE_OK && res->status != KUBE_E_NOT_FOUND)
+	if (res->status != KUBE_OK && res->status != KUBE_E_NOT_FOUND) {
 		log_warning(
 			"BerthVolume %s: cannot drop its finalizer: %s", j->name, res->err.text);
+		failed(j);
+		return;
+	}
+	backoff_reset(&j->s->backoff);
 	end(j);
 }
 
@@ -97,6 +123,10 @@ static void on_get(struct kube_request *q, const struct kube_response *res, void
 	(void)q;
 	j->request = NULL;
 	j->guessed = false;
+	if (res->status != KUBE_OK && res->status != KUBE_E_NOT_FOUND) {
+		failed(j);
+		return;
+	}
 	if (res->status == KUBE_OK && json_at(res->object, "metadata", "deletionTimestamp", NULL))
 		patch = manifest_drop_finalizer(res->object, FINALIZER_INTENT);
 	if (!patch ||
@@ -139,10 +169,13 @@ static void on_post(struct kube_request *q, const struct kube_response *res, voi
 
 	(void)q;
 	j->request = NULL;
-	if (res->http == 404 || res->http == 405)
+	if (res->http == 404 || res->http == 405) {
 		provisioner_no_intents(j->s->p);
-	else if (res->status != KUBE_OK && res->status != KUBE_E_EXISTS)
+	} else if (res->status != KUBE_OK && res->status != KUBE_E_EXISTS) {
 		log_warning("BerthVolume %s: cannot make it anew: %s", j->name, res->err.text);
+		failed(j);
+		return;
+	}
 	body = res->status == KUBE_OK ? manifest_intent_status("Ready", "", 1) : NULL;
 	if (body)
 		log_info("BerthVolume %s was made anew from its PersistentVolume", j->name);
@@ -160,6 +193,10 @@ static void on_volume(struct kube_request *q, const struct kube_response *res, v
 
 	(void)q;
 	j->request = NULL;
+	if (res->status != KUBE_OK && res->status != KUBE_E_NOT_FOUND) {
+		failed(j);
+		return;
+	}
 	if (res->status == KUBE_OK &&
 		!json_at(res->object, "metadata", "deletionTimestamp", NULL)) {
 		if (facts_from_volume(&j->facts, res->object, &e) < 0)
@@ -261,6 +298,15 @@ void intents_consider_all(struct intents *s)
 			consider_volume(s, pv_of(o));
 }
 
+static void on_later(struct delay *d, void *userdata)
+{
+	struct intents *s = userdata;
+
+	(void)d;
+	if (provisioner_active(s->p))
+		intents_consider_all(s);
+}
+
 void intents_pause(struct intents *s, bool paused)
 {
 	queue_pause(s->queue, paused);
@@ -280,6 +326,9 @@ int intents_new(struct intents **ret, struct provisioner *p)
 		return -ENOMEM;
 	s->p = p;
 	s->by_name = MAP_NULL(key_of);
+	s->later = (struct delay){.due = on_later, .userdata = s};
+	s->backoff = (struct backoff){
+		.min = p->config->retry.min, .max = p->config->retry.max, .jitter_percent = 20};
 	r = queue_new(&s->queue, p->loop, RUNNING_MAX, RUNNING_MAX);
 	if (r < 0)
 		return r;
@@ -300,6 +349,7 @@ struct intents *intents_free(struct intents *s)
 		free(j);
 	}
 	map_done(&s->by_name);
+	delay_stop(s->p->delays, &s->later);
 	queue_free(s->queue);
 	free(s);
 	return NULL;

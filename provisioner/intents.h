@@ -20,6 +20,8 @@ DEFINE_CLEANUP(struct intents *, intents_free)
 void intents_changed(struct intents *s, const struct bvol *old, const struct bvol *now);
 /* At the start of leading and once an hour: what both caches say together. */
 void intents_consider_all(struct intents *s);
+/* The API server does not know the kind: it is asked again after a while. */
+void intents_missing(struct intents *s);
 void intents_pause(struct intents *s, bool paused);
 size_t intents_running(const struct intents *s);
 

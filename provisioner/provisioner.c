@@ -64,6 +64,7 @@ void provisioner_no_intents(struct provisioner *p)
 			    "work goes "
 			    "on without intents");
 	p->intents_gone = clock_now();
+	intents_missing(p->intents);
 }
 
 bool provisioner_has_intents(const struct provisioner *p)
