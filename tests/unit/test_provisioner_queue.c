@@ -239,7 +239,6 @@ static void removed_jobs_get_none(void **state)
 
 struct wait {
 	struct delay d;
-	unsigned n;
 	struct waits *all;
 };
 
@@ -247,7 +246,7 @@ struct waits {
 	struct loop *loop;
 	struct delays *s;
 	struct wait w[300];
-	unsigned order[300];
+	uint64_t order[300];
 	size_t fired;
 };
 
@@ -256,7 +255,7 @@ static void on_due(struct delay *d, void *userdata)
 	struct wait *w = userdata;
 
 	assert_false(delay_waits(d));
-	w->all->order[w->all->fired++] = w->n;
+	w->all->order[w->all->fired++] = d->at;
 }
 
 static void on_end(struct delay *d, void *userdata)
@@ -279,7 +278,7 @@ static void delays_fire_in_order(void **state)
 	for (unsigned i = 0; i < 300; i++) {
 		unsigned ms = (i * 7919) % 300;
 
-		all->w[i] = (struct wait){.n = ms, .all = all};
+		all->w[i] = (struct wait){.all = all};
 		all->w[i].d = (struct delay){.due = on_due, .userdata = &all->w[i]};
 		assert_int_equal(delay_start(all->s, &all->w[i].d, MILLISECONDS(ms) / 10), 0);
 	}

@@ -108,11 +108,18 @@ static int worker_work(void)
 	return close(10) < 0 || close(11) < 0 ? 11 : 0;
 }
 
+static int nothing(void)
+{
+	return 0;
+}
+
 static void worker_can_work(void **state)
 {
 	int pair[2], null = open("/dev/null", O_WRONLY | O_CLOEXEC), out = dup(1);
 
 	(void)state;
+	/* Skips, where there is no filter, while stdout still leads to the results. */
+	passes(SANDBOX_WORKER, nothing);
 	fflush(stdout);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	assert_int_equal(dup2(pair[0], 10), 10);
