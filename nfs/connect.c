@@ -39,6 +39,8 @@ struct target {
 	struct port_answer answer;
 	struct call call;
 	bool probed;
+	bool refused;   /* the server answered, and does not want to serve this export */
+	bool undecided; /* connect all the same: other exports of the server may be wanted */
 	const struct nfs_init *init;
 	uint64_t deadline;
 	struct server *s;
@@ -308,6 +310,8 @@ static int probe(struct target *t, struct err *e)
 	struct call *c = &t->call;
 	int r;
 
+	if (t->undecided)
+		return 0;
 	*c = (struct call){.kind = CALL_ROOT, .name = t->init->export_, .deadline = t->deadline};
 	if (t->init->act_as_set)
 		c->cred = (struct nfs_cred){t->init->act_uid, t->init->act_gid};
@@ -318,6 +322,7 @@ static int probe(struct target *t, struct err *e)
 		return err_sys(e, r, "%s: connection to %s lost", t->init->server, t->text);
 	if (c->r >= 0)
 		return 0;
+	t->refused = c->status != 0 && c->r != -EPROTONOSUPPORT && c->r != -EAGAIN;
 	return call_error(c, e, "%s:%s: the server refuses NFSv%d to %s", t->init->server,
 		t->init->export_, t->s->protocol->version, t->s->local);
 }
@@ -380,20 +385,42 @@ static int connect_any(struct target *t, const struct addrinfo *list,
 	return r;
 }
 
+static int try_version(struct target *t, const struct addrinfo *list, int version, struct err *e)
+{
+	t->refused = false;
+	return connect_any(t, list, version == 3 ? connect3 : connect4, e);
+}
+
+/* One export that is refused says nothing about the others: its own operations will be told. */
+static int connect_undecided(struct target *t, const struct addrinfo *list, int version,
+	const struct err *why, struct err *e)
+{
+	t->undecided = true;
+	return try_version(t, list, version, NULL) >= 0 ? 0 : err_copy(e, why);
+}
+
 static int try_versions(struct target *t, const struct addrinfo *list, struct err *e)
 {
 	struct err e3 = ERR_NULL, e4 = ERR_NULL;
 	int r3 = -EPROTONOSUPPORT, r4 = r3;
+	bool refused = false;
 
-	if (t->init->version != 4)
-		r3 = connect_any(t, list, connect3, &e3);
+	if (t->init->version != 4) {
+		r3 = try_version(t, list, 3, &e3);
+		refused = t->refused;
+	}
 	if (r3 >= 0)
 		return 0;
-	if (t->init->version == 3 || r3 == -ETIMEDOUT)
-		return err_copy(e, &e3);
-	r4 = connect_any(t, list, connect4, &e4);
+	if (t->init->version != 3 && r3 != -ETIMEDOUT)
+		r4 = try_version(t, list, 4, &e4);
 	if (r4 >= 0)
 		return 0;
+	if (refused)
+		return connect_undecided(t, list, 3, &e3, e);
+	if (t->init->version == 3 || r3 == -ETIMEDOUT)
+		return err_copy(e, &e3);
+	if (t->refused && t->init->version == 4)
+		return connect_undecided(t, list, 4, &e4, e);
 	if (t->init->version == 4)
 		return err_copy(e, &e4);
 	/* The first refusal is the one to act on; the second says that there is no way around. */

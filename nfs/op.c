@@ -93,6 +93,7 @@ static void op_restart(struct op *op)
 	op->tried = op->identity = op->suffix = 0;
 	op->resumed = op->eased = false;
 	op->at_end = NULL;
+	op->on_failure = 0;
 	op->steps = tables[op->kind];
 	op->request = op->request_kept;
 	op->flags = 0;
@@ -109,6 +110,12 @@ static int op_end(struct op *op)
 	return fn ? fn(op) : STEP_END;
 }
 
+/* Of the others nobody knows what the server did. */
+static bool failure_is_certain(int r)
+{
+	return r != -EPROTO && r != -ETIMEDOUT && r != -ECONNRESET;
+}
+
 static void op_follow(struct op *op, int next)
 {
 	for (int i = 0; next >= 0 && next < STEP_WAIT; i++) {
@@ -119,6 +126,12 @@ static void op_follow(struct op *op, int next)
 	}
 	if (next == STEP_WAIT)
 		return;
+	if (next < 0 && failure_is_certain(next) && op->on_failure && next != -ESTALE) {
+		next = op->on_failure;
+		op->on_failure = 0;
+		op_follow(op, next);
+		return;
+	}
 	if (next == -ESTALE && !op->restarted && !op->ended && op->x) {
 		op_restart(op);
 		return;

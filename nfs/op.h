@@ -80,8 +80,12 @@ struct op {
 
 	/* op_create.c */
 	bool fresh, adopted, compared;
-	unsigned tried;    /* identities that made the directory in vain */
-	unsigned identity; /* in use */
+	bool made_record;        /* by this operation, before a restart too */
+	bool reread;             /* an empty record was looked at a second time */
+	struct nfs_fh record_fh; /* the file of that record */
+	int on_failure;          /* step that takes back what was made, then ends with op->err */
+	unsigned tried;          /* identities that made the directory in vain */
+	unsigned identity;       /* in use */
 	/* op_retire.c */
 	struct nfs_cred owner; /* of the directory, and its mode, when others may not move it */
 	mode_t mode;
@@ -113,7 +117,8 @@ const struct nfs_cred *op_cred(const struct op *op);
 const struct nfs_fh *op_parent(const struct op *op);
 const char *op_last(const struct op *op);
 void op_path_set(struct op *op, const char *path, bool make);
-/* Whether the record is an empty file: of an attempt to create that died before it made anything. */
+/* Whether the record is an empty file: of an attempt to create that died before it made anything.
+ */
 bool op_record_is_empty(const struct op *op);
 /* -EPERM unless the record is this request's volume (STEP_RECORD found one). */
 int op_check_record(struct op *op);

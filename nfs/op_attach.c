@@ -32,7 +32,7 @@ static int root_start(struct op *op)
 static int root_done(struct op *op, const struct call *c)
 {
 	if (c->r < 0)
-		return op_fail(op, c, "mount the export from %s", op->w->server.local);
+		return op_fail(op, c, "mount the export");
 	if (c->attr.type != NFS_TYPE_DIRECTORY)
 		return op_refuse(op, ENOTDIR, "the export is no directory");
 	op->x->root = c->fh;

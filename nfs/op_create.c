@@ -21,6 +21,8 @@ enum {
 	RECORD_THERE,
 	UNDO,
 	FIND_PARENT = CREATE_DIRECTORY,
+	REMOVE_RECORD,
+	EMPTY_LOOK,
 	MAKE,
 	LOOK,
 	FOUND,
@@ -74,6 +76,14 @@ static int record_new_start(struct op *op)
 	return op_send(op, CALL_CREATE, op_cred(op));
 }
 
+/* The record is this operation's: nothing was made before it, and it goes where nothing comes
+ * after. */
+static void own_record(struct op *op)
+{
+	op->fresh = op->made_record = op->has_record = true;
+	op->on_failure = UNDO;
+}
+
 static int record_new_done(struct op *op, const struct call *c)
 {
 	if (c->r == -EEXIST) {
@@ -81,10 +91,12 @@ static int record_new_done(struct op *op, const struct call *c)
 		return STEP_RECORD;
 	}
 	if (c->r < 0) {
-		(void)op_fail(op, c, "write the record of %s", wish(op)->pv);
-		return c->created ? UNDO : c->r;
+		op->record_fh = c->fh;
+		op->on_failure = c->created ? UNDO : 0;
+		return op_fail(op, c, "write the record of %s", wish(op)->pv);
 	}
-	op->fresh = op->has_record = true;
+	op->record_fh = c->fh;
+	own_record(op);
 	if (export_index_add(op->x, &op->rec) < 0)
 		return op_refuse(op, ENOMEM, "no memory for the index");
 	return FIND_PARENT;
@@ -93,50 +105,84 @@ static int record_new_done(struct op *op, const struct call *c)
 /* The record of an earlier attempt, or of somebody else. */
 static int record_there(struct op *op)
 {
-	if (op_record_is_empty(op)) {
-		record_done(&op->rec);
-		op->rec.request = *wish(op);
-		op->rec.state = RECORD_READY;
-		op->fresh = op->has_record = true;
-		op->bad_record = false;
-		op->then = FIND_PARENT;
-		return STEP_SAVE_EARLIER;
+	if (op->bad_record && op->file.len == 0) {
+		op_path_set(op, wish(op)->directory, true);
+		op->then = EMPTY_LOOK;
+		return STEP_PARENT;
+	}
+	if (op_check_record(op) < 0) {
+		op->err.code = op->bad_record ? EBADMSG : EEXIST;
+		return -op->err.code;
 	}
 	if (!op->has_record)
 		return op_refuse(op, EAGAIN, "the record of %s has just gone", wish(op)->pv);
-	if (op_check_record(op) < 0) {
-		op->err.code = EEXIST;
-		return -EEXIST;
-	}
 	if (!record_is_live(&op->rec))
 		return op_refuse(op, EEXIST, "volume %s is reclaimed already (%s)", wish(op)->pv,
 			record_state_text(op->rec.state));
 	if (op->rec.state == RECORD_RECYCLING)
 		return op_refuse(op, EBUSY, "volume %s is being recycled", wish(op)->pv);
+	if (op->made_record)
+		own_record(op);
 	return FIND_PARENT;
 }
 
-/* The record was made by us just now and nothing else was: it goes again. */
+/* An attempt died before its directory, unless it is just being made. */
+static int empty_look_start(struct op *op)
+{
+	op->call.dir = *op_parent(op);
+	op->call.name = op_last(op);
+	return op_send(op, CALL_LOOKUP, op_cred(op));
+}
+
+static int empty_look_done(struct op *op, const struct call *c)
+{
+	if (c->r >= 0 && !op->reread) {
+		/* Made by whom? By then its attempt had its record written: read it now. */
+		op->reread = true;
+		op->then = RECORD_THERE;
+		return STEP_RECORD;
+	}
+	if (c->r >= 0)
+		return op_refuse(op, EEXIST, "the directory %s is there, but its record is empty",
+			wish(op)->directory);
+	if (c->r != -ENOENT)
+		return op_fail(op, c, "look for %s", wish(op)->directory);
+	record_done(&op->rec);
+	op->rec.request = *wish(op);
+	op->rec.state = RECORD_READY;
+	op->has_record = true;
+	op->bad_record = false;
+	op->then = MAKE;
+	return STEP_SAVE_EARLIER;
+}
+
+/* Nothing else was made by us: the record goes again, if it is still ours. */
 static int undo_start(struct op *op)
 {
 	if (record_name(wish(op)->pv, op->temp) < 0)
-		return -EINVAL;
+		return -op->err.code;
 	op->call.dir = op->x->volumes;
 	op->call.name = op->temp;
-	return op_send(op, CALL_REMOVE, op_cred(op));
+	return op_send(op, CALL_LOOKUP, op_cred(op));
 }
 
 static int undo_done(struct op *op, const struct call *c)
 {
+	if (c->r < 0 || !nfs_fh_equal(&c->fh, &op->record_fh))
+		return -op->err.code;
+	return REMOVE_RECORD;
+}
+
+static int remove_record_start(struct op *op)
+{
+	return op_send(op, CALL_REMOVE, op_cred(op));
+}
+
+static int remove_record_done(struct op *op, const struct call *c)
+{
 	if (c->r >= 0)
 		export_index_remove(op->x, &op->rec);
 	return -op->err.code;
-}
-
-/* Ends with op->err; what this attempt made before is taken back. */
-static int give_up(struct op *op)
-{
-	return op->fresh ? UNDO : -op->err.code;
 }
 
 static int find_parent(struct op *op)
@@ -198,7 +244,7 @@ static int make_done(struct op *op, const struct call *c)
 			(void)op_fail(op, c, "make the directory %s", wish(op)->directory);
 		next = next_identity(op);
 		if (next < 0)
-			return give_up(op);
+			return -op->err.code;
 		op->identity = (unsigned)next;
 		return MAKE;
 	}
@@ -210,9 +256,11 @@ static int make_done(struct op *op, const struct call *c)
 	if (c->r < 0) {
 		err_clear(&op->err);
 		(void)op_fail(op, c, "make the directory %s", wish(op)->directory);
-		return c->r == -EPROTO || c->r == -ESTALE ? c->r : give_up(op);
+		return c->r;
 	}
 	err_clear(&op->err);
+	/* From here on there is something that the record must stand for. */
+	op->on_failure = 0;
 	op->attr = c->attr;
 	op->call.fh = c->fh;
 	return COMPARE;
@@ -235,22 +283,39 @@ static int look_done(struct op *op, const struct call *c)
 	return FOUND;
 }
 
+static bool owner_differs(const struct op *op);
+static bool mode_differs(const struct op *op);
+
+/*
+ * Whether what is there must be the work of another attempt for the same volume: it carries the
+ * volume's own name, and is just as we would have made it. Whoever could only guess the name cannot
+ * make a directory that belongs to root or to the class's owner.
+ */
+static bool made_by_attempt(const struct op *op)
+{
+	const struct volume_request *q = wish(op);
+
+	if (!volume_request_owns_path(q) || owner_differs(op) || mode_differs(op))
+		return false;
+	return q->flags & VOLUME_UID_SET || op->attr.uid == op_cred(op)->uid;
+}
+
 /* Something is there. Whose it is: an earlier attempt's, an admin's, or another volume's. */
 static int found(struct op *op)
 {
 	if (op->attr.type != NFS_TYPE_DIRECTORY) {
 		op_refuse(op, ENOTDIR, "%s is there and is no directory", wish(op)->directory);
-		return give_up(op);
+		return -op->err.code;
 	}
 	if (memcmp(op->attr.fsid, op->x->fsid, sizeof(op->x->fsid)) != 0) {
 		op_refuse(op, EXDEV, "%s is another export or file system", wish(op)->directory);
-		return give_up(op);
+		return -op->err.code;
 	}
-	if (op->fresh && !(wish(op)->flags & VOLUME_ADOPT)) {
+	if (op->fresh && !(wish(op)->flags & VOLUME_ADOPT) && !made_by_attempt(op)) {
 		op_refuse(op, EEXIST,
 			"the directory %s is there already (class parameter adopt is not set)",
 			wish(op)->directory);
-		return give_up(op);
+		return -op->err.code;
 	}
 	if (!op->fresh && !op->x->indexed) {
 		op->then = FOUND;
@@ -258,7 +323,7 @@ static int found(struct op *op)
 	}
 	if (op->x->indexed && op_check_index(op) < 0)
 		return -op->err.code;
-	if (op->fresh) {
+	if (op->fresh && wish(op)->flags & VOLUME_ADOPT) {
 		op->adopted = true;
 		op->flags |= RESULT_ADOPTED;
 	}
@@ -384,6 +449,8 @@ const struct op_step op_create_steps[] = {
 	[RECORD_NEW] = {"record-new", record_new_start, record_new_done},
 	[RECORD_THERE] = {"record-there", record_there, NULL},
 	[UNDO] = {"undo", undo_start, undo_done},
+	[REMOVE_RECORD] = {"remove-record", remove_record_start, remove_record_done},
+	[EMPTY_LOOK] = {"empty-look", empty_look_start, empty_look_done},
 	[FIND_PARENT] = {"find-parent", find_parent, NULL},
 	[MAKE] = {"make", make_start, make_done},
 	[LOOK] = {"look", look_start, look_done},

@@ -74,8 +74,8 @@ static void write_cursor(
 	uint64_t v;
 
 	memcpy(&v, verf, sizeof(v));
-	snprintf(l->cursor, sizeof(l->cursor), "%c:%" PRIx64 ":%" PRIx64 ":%x", phase_letters[phase],
-		cookie, v, pages);
+	snprintf(l->cursor, sizeof(l->cursor), "%c:%" PRIx64 ":%" PRIx64 ":%x",
+		phase_letters[phase], cookie, v, pages);
 }
 
 static struct volume_entry *add_entry(struct list_state *l, const char *name, int kind)

@@ -24,6 +24,8 @@
 #define FILES_MAX 32
 /* How often deadlines are looked at. */
 #define TICK_MS 250
+/* A worker that can only refuse ends after this, so that a mended server is seen. */
+#define REFUSAL_NS SECONDS(2)
 
 struct nfs_export *worker_export(struct worker *w, const char *path)
 {
@@ -88,6 +90,8 @@ static int request_start(struct worker *w, const struct frame_header *h, const c
 		return -ENOMEM;
 	op->id = h->id;
 	r = request_take(op, body, h->size);
+	if (r >= 0 && w->refusal.code)
+		r = err_copy(&op->err, &w->refusal);
 	if (r < 0)
 		op_finish(op, r);
 	else
@@ -177,6 +181,25 @@ static int turn(struct worker *w)
 	return worker_child_io(&w->child, fds[0].revents) < 0 ? 1 : 0;
 }
 
+static int refuse_all(struct worker *w)
+{
+	uint64_t end = clock_now() + REFUSAL_NS;
+
+	for (uint64_t now = clock_now(); now < end; now = clock_now()) {
+		struct pollfd p = {.fd = w->child.fd, .events = worker_child_events(&w->child)};
+		int r = take_requests(w);
+
+		if (r >= 0 && poll(&p, 1, (int)((end - now) / NSEC_PER_MSEC) + 1) < 0 &&
+			errno != EINTR)
+			r = -errno;
+		if (r >= 0)
+			r = worker_child_io(&w->child, p.revents);
+		if (r < 0)
+			return r;
+	}
+	return take_requests(w) < 0 ? -EPROTO : worker_child_flush(&w->child);
+}
+
 /* The last word: whoever waits learns why; what happened on the server is unknown. */
 static void farewell(struct worker *w, int r)
 {
@@ -252,10 +275,17 @@ int worker_run(int fd)
 	if (r < 0)
 		return r;
 	r = get_ready(&w, &e);
+	if (r == -ENOPROTOOPT || r == -EPROTONOSUPPORT) {
+		/* Waiting would not change it, so it is no failed start. */
+		err_copy(&w.refusal, &e);
+		r = sandbox_seccomp(SANDBOX_WORKER, &e);
+	}
 	if (worker_child_reply(&w.child, 0, 0, r, e.text, strlen(e.text)) < 0 || r < 0) {
 		(void)worker_child_flush(&w.child);
 		return r;
 	}
+	if (w.refusal.code)
+		return refuse_all(&w);
 	while ((r = turn(&w)) == 0)
 		;
 	if (r < 0)

@@ -16,6 +16,7 @@ struct worker {
 	struct list ops;
 	size_t n_ops;
 	struct nfs_cred cred; /* actAs or root */
+	struct err refusal;   /* the server speaks no version of ours: every request is told so */
 };
 
 /* Serves until the parent goes (0), or the server's connection broke (-errno). */
