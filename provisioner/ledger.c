@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 /* How many PVs have a claimRef with this namespace and name, by the keyed hash of both: two names
  * with one hash only shut the gate for each other. */
 struct name_count {
@@ -113,12 +115,18 @@ static bool is_unsettled(const struct ledger *g, const struct pv *v)
 	       !map_get(&g->claims, &v->claim_uid, sizeof(v->claim_uid));
 }
 
+static void unsettled_out(struct ledger *g, const struct pv *v)
+{
+	if (map_remove(&g->unsettled, &v->o.uid, sizeof(v->o.uid)))
+		g->progress = clock_now();
+}
+
 static int settle(struct ledger *g, const struct pv *v)
 {
 	void *old;
 
 	if (!is_unsettled(g, v)) {
-		map_remove(&g->unsettled, &v->o.uid, sizeof(v->o.uid));
+		unsettled_out(g, v);
 		return 0;
 	}
 	return map_replace(&g->unsettled, (void *)v, &old);
@@ -149,7 +157,7 @@ int ledger_claim(struct ledger *g, const struct pvc *old, const struct pvc *now)
 
 static void volume_out(struct ledger *g, const struct pv *v)
 {
-	map_remove(&g->unsettled, &v->o.uid, sizeof(v->o.uid));
+	unsettled_out(g, v);
 	map_remove(&g->unclaimed, &v->o.uid, sizeof(v->o.uid));
 	if ((v->flags & PV_HAS_CLAIM) && g->gates)
 		names_drop(g, v);

@@ -27,6 +27,7 @@ struct ledger {
 	struct map unclaimed; /* struct pv without claimRef, by uid */
 	struct map names;     /* how many PVs name a namespace/name; only with gates */
 	size_t duplicates;    /* PVs that share a claim's uid with one in served */
+	uint64_t progress;    /* clock_now() when a volume was settled last */
 	bool gates;           /* a class with binding: assist was seen */
 };
 

@@ -8,9 +8,10 @@
 #include "provisioner/paths.h"
 #include "provisioner/provision.h"
 
-/* A claim that the controller has announced need not wait longer for gate 2: its PV is published
- * and the binding left to the controller, which then is slow but never wrong. */
-#define GATE_PATIENCE SECONDS(5)
+/* While the controller works off what gate 2 waits for, waiting is the fastest way. Where it has
+ * not got on for longer than its resync (15 s), a claim that it has announced is published without
+ * assist: slow, but never wrong. */
+#define GATE_PATIENCE SECONDS(20)
 
 /* The controller has announced the claim, so that publishing without assist is allowed. */
 static bool announced(const struct provision *op)
@@ -48,7 +49,11 @@ int provision_do_gate(void *obj)
 
 static bool out_of_patience(const struct provision *op)
 {
-	return announced(op) && clock_now() - op->gated_at >= GATE_PATIENCE;
+	uint64_t since = op->p->ledger.progress;
+
+	if (since < op->gated_at)
+		since = op->gated_at;
+	return announced(op) && clock_now() - since >= GATE_PATIENCE;
 }
 
 /* What to do now that the gates or the claim moved; GO_GATE: go on waiting. */
