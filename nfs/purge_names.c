@@ -33,7 +33,7 @@ static void slot_over(struct purge_slot *s, enum purge_entry state)
 {
 	struct purge_level *l = purge_top(s->p);
 
-	l->page->state[s->entry] = state;
+	l->page->state[s->entry] = (uint8_t)state;
 	if (state == ENTRY_FAILED)
 		l->failed++;
 	if (state != ENTRY_GONE)
