@@ -353,9 +353,10 @@ static void sync_claimed_volume(
 	const char *bound_to =
 		str_or(json_string_at(claim->object, "spec", "volumeName", NULL), "");
 
+	/* An unbound claim was queued when this volume changed. */
 	if (!*bound_to)
-		workqueue_add(b->queue, kind_get(KIND_PVC), claim->key);
-	else if (streq(bound_to, volume->key))
+		return;
+	if (streq(bound_to, volume->key))
 		set_phase(b, volume, "Bound");
 	else if (meta_annotation(volume->object, ANN_PROVISIONED_BY) &&
 		 has_policy(volume, "Delete"))
@@ -373,10 +374,6 @@ static void sync_volume(struct binder *b, const char *name)
 		return;
 	if (!has_claim_ref(&volume) || !*claim_ref(&volume, "uid")) {
 		set_phase(b, &volume, "Available");
-		if (has_claim_ref(&volume))
-			workqueue_add(b->queue, kind_get(KIND_PVC),
-				meta_key(key, claim_ref(&volume, "namespace"),
-					claim_ref(&volume, "name")));
 		return;
 	}
 	meta_key(key, claim_ref(&volume, "namespace"), claim_ref(&volume, "name"));

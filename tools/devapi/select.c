@@ -76,7 +76,7 @@ static bool is_label_key(const struct term *t)
 	for (; *key; key++)
 		if (!isalnum((unsigned char)*key) && !strchr("-_./", *key))
 			return false;
-	return *t->key && !strpbrk(t->value, "=! ");
+	return *t->key && !strpbrk(t->value, t->set ? "=!" : "=! ");
 }
 
 static int parse_terms(const char *text, struct term *terms, size_t *n_terms)
