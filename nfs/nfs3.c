@@ -284,14 +284,19 @@ static void got_read(struct call *c, const void *data)
 static void got_readdir(struct call *c, const void *data)
 {
 	const READDIR3resok *ok = &((const READDIR3res *)data)->READDIR3res_u.resok;
-	const entry3 *e = ok->reply.entries;
+	const void *at = ok->reply.entries;
+	entry3 e;
 
 	nfs_page_reset(c->page);
 	c->page->cookie = c->cookie;
 	memcpy(c->page->verf, ok->cookieverf, sizeof(c->page->verf));
-	while (e && e->name && nfs_page_add(c->page, e->name, strlen(e->name), e->cookie))
-		e = e->nextentry;
-	c->page->eof = ok->reply.eof && !e;
+	/* libnfs lays decoded entries down one after the other, whatever their alignment. */
+	for (; at; at = e.nextentry) {
+		memcpy(&e, at, sizeof(e));
+		if (!e.name || !nfs_page_add(c->page, e.name, strlen(e.name), e.cookie))
+			break;
+	}
+	c->page->eof = ok->reply.eof && !at;
 	/* A server that neither ends nor goes on would be asked for ever. */
 	if (!c->page->eof && c->page->cookie == c->cookie)
 		call_done(c, -EPROTO, 0, "the server repeats a directory's cookie");
@@ -361,7 +366,7 @@ static void on_reply(struct rpc_context *rpc, int status, void *data, void *user
 	(void)rpc;
 	server_answered(c->server);
 	if (status != RPC_STATUS_SUCCESS || !data) {
-		call_done(c, -EPROTO, 0, "the server refused the RPC or answered garbage");
+		call_rejected(c, status, data);
 		return;
 	}
 	/* Every reply of the protocol begins with its status. */
@@ -383,7 +388,7 @@ static void on_mount(struct rpc_context *rpc, int status, void *data, void *user
 
 	(void)rpc;
 	if (status != RPC_STATUS_SUCCESS || !res) {
-		call_done(c, -EPROTO, 0, "mountd refused the RPC or answered garbage");
+		call_rejected(c, status, data);
 		return;
 	}
 	if (res->fhs_status != MNT3_OK) {

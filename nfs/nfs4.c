@@ -267,7 +267,8 @@ static void got_readdir(struct call *c, const COMPOUND4res *res)
 {
 	const nfs_resop4 *r = compound_result(res, OP_READDIR);
 	const READDIR4resok *ok;
-	const entry4 *e;
+	const void *at;
+	entry4 e;
 
 	if (!r) {
 		bad_reply(c);
@@ -277,11 +278,13 @@ static void got_readdir(struct call *c, const COMPOUND4res *res)
 	nfs_page_reset(c->page);
 	c->page->cookie = c->cookie;
 	memcpy(c->page->verf, ok->cookieverf, sizeof(c->page->verf));
-	for (e = ok->reply.entries; e; e = e->nextentry)
-		if (!nfs_page_add(
-			    c->page, e->name.utf8string_val, e->name.utf8string_len, e->cookie))
+	/* libnfs lays decoded entries down one after the other, whatever their alignment. */
+	for (at = ok->reply.entries; at; at = e.nextentry) {
+		memcpy(&e, at, sizeof(e));
+		if (!nfs_page_add(c->page, e.name.utf8string_val, e.name.utf8string_len, e.cookie))
 			break;
-	c->page->eof = ok->reply.eof && !e;
+	}
+	c->page->eof = ok->reply.eof && !at;
 	if (!c->page->eof && c->page->cookie == c->cookie)
 		call_done(c, -EPROTO, 0, "the server repeats a directory's cookie");
 	else
@@ -365,7 +368,7 @@ static void on_reply(struct rpc_context *rpc, int status, void *data, void *user
 	(void)rpc;
 	server_answered(c->server);
 	if (status != RPC_STATUS_SUCCESS || !res)
-		call_done(c, -EPROTO, 0, "the server refused the RPC or answered garbage");
+		call_rejected(c, status, data);
 	else if (opens(c))
 		nfs4_got_open_phase(c, res);
 	else if (res->status == NFS4ERR_NOT_SAME && c->kind == CALL_RMDIR)
