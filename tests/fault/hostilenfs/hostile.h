@@ -69,10 +69,15 @@ struct node {
 };
 extern struct node nodes[NODES_MAX]; /* 0 is the root */
 void tree_init(void);
+/* .berth/trash/NAME with some files, and a directory with some more. */
+void tree_trash(const char *name);
 /* An index, or -1. */
 int tree_find(uint32_t parent, const uint8_t *name, uint32_t size);
 int tree_add(uint32_t parent, const uint8_t *name, uint32_t size, bool dir);
 bool tree_has_children(uint32_t dir);
+
+/* Names in calls that no directory has: empty, ".", "..", with a slash or NUL, too long. */
+extern unsigned long foreign_names;
 
 /* Answers one call: the whole reply without record mark, 0 for none; the name of the procedure for
  * rules. */

@@ -2,11 +2,13 @@
 /* main.c: hostilenfs, an NFSv3 and MOUNT server that misbehaves as told */
 /*
  * Contract
- *   hostilenfs --listen ADDR:PORT [--arm "PROC N EVIL"]…
+ *   hostilenfs --listen ADDR:PORT [--arm "PROC N EVIL"]… [--trash NAME]
  * One port answers PORTMAP, MOUNT 3 and NFS 3 over TCP: a small tree in memory on which create,
  * write, rename, list and remove work (any path can be mounted), until a rule strikes: the N-th
  * call of PROC (0: every one) gets a reply of the kind EVIL. Prints "ready ADDR:PORT" when it
- * listens (port 0: a free one) and, at TERM, {"calls": n, "struck": n}. Uses no NFS library.
+ * listens (port 0: a free one) and, at TERM, {"calls": n, "struck": n, "foreign": n}: foreign are
+ * names asked for that are none, such as "..". --trash: .berth/trash/NAME is there, with files and
+ * a directory. Uses no NFS library.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -68,9 +70,10 @@ static void on_term(int signal)
 
 static void usage(FILE *f)
 {
-	fprintf(f, "usage: hostilenfs --listen ADDR:PORT [--arm \"PROC N EVIL\"]...\n"
-		   "PROC is GETATTR, LOOKUP, MKDIR, READDIR, MNT... or any; N 0 means every one; "
-		   "EVIL is one of\n ");
+	fprintf(f,
+		"usage: hostilenfs --listen ADDR:PORT [--arm \"PROC N EVIL\"]... [--trash NAME]\n"
+		"PROC is GETATTR, LOOKUP, MKDIR, READDIR, MNT... or any; N 0 means every one; "
+		"EVIL is one of\n ");
 	for (size_t i = 1; i < sizeof evil_names / sizeof *evil_names; i++)
 		fprintf(f, " %s", evil_names[i]);
 	fputc('\n', f);
@@ -260,7 +263,7 @@ static void step(struct server *s)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"listen", 1, NULL, 'l'}, {"arm", 1, NULL, 'a'},
-		{"help", 0, NULL, 'h'}, {NULL, 0, NULL, 0}};
+		{"trash", 1, NULL, 't'}, {"help", 0, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	static struct server s = {.fd = -1};
 	struct sigaction sa = {.sa_handler = on_term};
 
@@ -272,6 +275,8 @@ int main(int argc, char **argv)
 			open_listener(&s, optarg);
 		else if (c == 'a')
 			arm(&s, optarg);
+		else if (c == 't')
+			tree_trash(optarg);
 		else
 			return usage(c == 'h' ? stdout : stderr), c == 'h' ? 0 : 2;
 	}
@@ -279,6 +284,7 @@ int main(int argc, char **argv)
 		return usage(stderr), 2;
 	while (!ended)
 		step(&s);
-	printf("{\"calls\": %lu, \"struck\": %lu}\n", s.calls, s.struck);
+	printf("{\"calls\": %lu, \"struck\": %lu, \"foreign\": %lu}\n", s.calls, s.struck,
+		foreign_names);
 	return 0;
 }

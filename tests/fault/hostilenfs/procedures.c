@@ -64,6 +64,19 @@ const char *procedure_name(const uint8_t *call, size_t size)
 	return "PORTMAP";
 }
 
+unsigned long foreign_names;
+
+static const uint8_t *get_name(struct xdr_in *in, uint32_t *ret_size)
+{
+	const uint8_t *name = get_opaque(in, ret_size);
+	uint32_t n = *ret_size;
+
+	if (n == 0 || n > NAME_LEN_MAX || memchr(name, '/', n) || memchr(name, 0, n) ||
+		(n <= 2 && !memcmp(name, "..", n)))
+		foreign_names++;
+	return name;
+}
+
 static void put_handle(struct xdr_out *out, uint32_t i)
 {
 	uint32_t handle[2] = {i, nodes[i].generation};
@@ -138,7 +151,7 @@ static void get_sattr(struct xdr_in *in, struct node *n)
 static void do_lookup(struct call *c, int dir)
 {
 	uint32_t size;
-	const uint8_t *name = get_opaque(&c->in, &size);
+	const uint8_t *name = get_name(&c->in, &size);
 	int i = tree_find((uint32_t)dir, name, size);
 
 	put32(c->out, i < 0 ? ERR_NOENT : OK);
@@ -191,7 +204,7 @@ static void do_write(struct call *c, int i)
 static uint32_t make(struct call *c, int dir, bool is_dir, int *ret)
 {
 	uint32_t size, how = 1;
-	const uint8_t *name = get_opaque(&c->in, &size);
+	const uint8_t *name = get_name(&c->in, &size);
 	int i = tree_find((uint32_t)dir, name, size);
 
 	if (!size || size > NAME_LEN_MAX)
@@ -227,7 +240,7 @@ static void do_make(struct call *c, int dir, bool is_dir)
 static void do_remove(struct call *c, int dir)
 {
 	uint32_t size, status = OK;
-	const uint8_t *name = get_opaque(&c->in, &size);
+	const uint8_t *name = get_name(&c->in, &size);
 	int i = tree_find((uint32_t)dir, name, size);
 
 	if (i < 0)
@@ -243,10 +256,10 @@ static void do_remove(struct call *c, int dir)
 static void do_rename(struct call *c, int from)
 {
 	uint32_t from_size, to_size, status = OK;
-	const uint8_t *from_name = get_opaque(&c->in, &from_size), *to_name;
+	const uint8_t *from_name = get_name(&c->in, &from_size), *to_name;
 	int to = get_node(&c->in), i, old;
 
-	to_name = get_opaque(&c->in, &to_size);
+	to_name = get_name(&c->in, &to_size);
 	i = tree_find((uint32_t)from, from_name, from_size);
 	old = to < 0 ? -1 : tree_find((uint32_t)to, to_name, to_size);
 	if (to < 0)

@@ -115,3 +115,20 @@ bool tree_has_children(uint32_t dir)
 			return true;
 	return false;
 }
+
+static uint32_t add(uint32_t parent, const char *name, bool dir)
+{
+	return (uint32_t)tree_add(parent, (const uint8_t *)name, (uint32_t)strlen(name), dir);
+}
+
+void tree_trash(const char *name)
+{
+	uint32_t top = add(add(add(0, ".berth", true), "trash", true), name, true);
+	uint32_t below = add(top, "directory", true);
+	char file[8] = "file-0";
+
+	for (int i = 0; i < 20; i++) {
+		file[5] = (char)('a' + i);
+		add(i % 2 ? top : below, file, false);
+	}
+}
