@@ -93,6 +93,15 @@ void call_done(struct call *c, int r, uint32_t status, const char *why)
 	finish(c, r);
 }
 
+void call_rejected(struct call *c, int status, const char *data)
+{
+	if (status == RPC_STATUS_ERROR && data &&
+		(strstr(data, "mismatch") || strstr(data, "not available")))
+		call_done(c, -EPROTONOSUPPORT, 0, "the server does not speak this version");
+	else
+		call_done(c, -EPROTO, 0, "the server refused the RPC or answered garbage");
+}
+
 static uint64_t run_delayed(struct server *s)
 {
 	uint64_t now = clock_now(), next = 0;

@@ -53,6 +53,8 @@ int server_flush(struct server *s);
 struct rpc_context *server_rpc(struct server *s, const struct call *c);
 /* An RPC's reply has come (or never will). */
 void server_answered(struct server *s);
+/* Ends c after an RPC without a result: data is the library's word for why. */
+void call_rejected(struct call *c, int status, const char *data);
 /* c is over, or its RPC is tried again where the server asked for that. why: the status's name, or
  * text that lives as long as the program. */
 void call_done(struct call *c, int r, uint32_t status, const char *why);
