@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fuzz_config.c: configuration files: what is accepted keeps every bound that the daemon relies on */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "provisioner/config.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(const struct config *c)
+{
+	if (c->lease.renew_deadline >= c->lease.duration || c->lease.retry == 0 ||
+		c->retry.min == 0 || c->retry.max < c->retry.min || c->limits.claims == 0 ||
+		c->limits.per_server == 0 || c->limits.reclaims == 0 || c->kube.in_flight == 0 ||
+		c->nfs.window == 0 || c->n_aliases > CONFIG_ALIASES_MAX || !*c->driver)
+		abort();
+	for (size_t i = 0; i < c->nfs.n_allow; i++)
+		if (!*c->nfs.allow[i].server ||
+			(c->nfs.allow[i].export_ && c->nfs.allow[i].export_[0] != '/'))
+			abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct config *c = NULL;
+	struct err e = ERR_NULL;
+	int r = config_parse(&c, "f", (const char *)data, size, &e);
+
+	if (r < 0) {
+		/* The operator gets to know where. */
+		if (c || !e.text[0])
+			abort();
+		return 0;
+	}
+	check(c);
+	config_free(c);
+	return 0;
+}
