@@ -175,9 +175,9 @@ format:
 T ?= *
 unit: $(UNIT_TESTS)
 	@tools/run-tests $(wildcard $(if $(filter *,$(T)),$(UNIT_TESTS),$(O)/tests/unit/$(T)))
-component: all $(FAULT_TOOLS) $(O)/tests/bench/nfsctl
+component: all $(FAULT_TOOLS) $(BENCH_TOOLS)
 	@O=$(O) tools/run-tests --timeout 900 $(if $(filter *,$(T)),$(COMPONENT_TESTS),tests/component/$(T).test)
-kernel: all $(FAULT_TOOLS) $(O)/tests/bench/nfsctl
+kernel: all $(FAULT_TOOLS) $(BENCH_TOOLS)
 	@O=$(O) tools/run-tests --timeout 900 $(KERNEL_TESTS)
 test: deps
 	@$(MAKE) --no-print-directory run-test
