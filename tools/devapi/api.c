@@ -11,6 +11,7 @@
 #include "base/id.h"
 #include "base/parse.h"
 #include "base/str.h"
+#include "tools/devapi/drip.h"
 
 static const char *const verb_names[] = {
 	[VERB_GET] = "get",
@@ -93,6 +94,8 @@ static void call_watch(struct call *c)
 	struct watch_options o = {.rv = 0};
 	struct reply r = {.code = 0};
 
+	if (c->fault.action == FAULT_MUTE)
+		o.flags |= WATCH_MUTED;
 	if (watch_options(c, &o, &r) < 0)
 		send_reply(c, &r);
 	else
@@ -194,6 +197,8 @@ static void finish(struct call *c, struct reply *r)
 		http_abort(c->x);
 	} else if (c->fault.action == FAULT_RESET_AFTER) {
 		http_abort_reset(c->x);
+	} else if (c->fault.action == FAULT_DRIP) {
+		drip_start(c->api->loop, c->x, r, c->fault.times);
 	} else {
 		if (c->fault.action == FAULT_STATUS_AFTER)
 			fault_reply(&c->fault, r);

@@ -37,6 +37,8 @@ static const char *const action_names[] = {
 	[FAULT_ERROR] = "error",
 	[FAULT_END] = "end",
 	[FAULT_BOOKMARKS] = "bookmarks",
+	[FAULT_RAW] = "raw",
+	[FAULT_DRIP] = "drip",
 };
 
 struct wire {

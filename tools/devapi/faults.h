@@ -28,6 +28,9 @@ enum fault_action {
 	FAULT_ERROR,     /* ERROR event with Status code, then end */
 	FAULT_END,       /* end cleanly */
 	FAULT_BOOKMARKS, /* send times bookmarks at once */
+	FAULT_RAW,       /* send body as a line of its own */
+	/* On requests again: */
+	FAULT_DRIP, /* do it, answer times bytes a second */
 };
 
 struct snapshot {
@@ -46,7 +49,7 @@ struct fault {
 	unsigned code, retry_after, times;
 	size_t bytes;
 	uint64_t latency_ns;
-	char reason[64], message[128], body[256];
+	char reason[64], message[128], body[2048];
 	const struct kind *kind; /* of stale */
 	struct snapshot snapshot;
 };

@@ -15,6 +15,7 @@
 #include "tools/devapi/binder.h"
 #include "tools/devapi/controllers.h"
 #include "tools/devapi/discovery.h"
+#include "tools/devapi/drip.h"
 #include "tools/devapi/options.h"
 
 /* Benches open a connection a request in flight. */
@@ -45,6 +46,9 @@ static void on_gone(struct http_exchange *x, void *userdata)
 		return;
 	case SESSION_WATCH:
 		watch_gone(s);
+		return;
+	case SESSION_DRIP:
+		drip_gone(s);
 		return;
 	}
 }

@@ -172,6 +172,14 @@ static int send_bookmarks(struct watch *w, unsigned times)
 	return 0;
 }
 
+/* Before the event, if there is one. */
+static int send_raw(struct watch *w, const char *text)
+{
+	if (send_bytes(w, text, strlen(text)) < 0)
+		return 1;
+	return send_bytes(w, "\n", 1) < 0;
+}
+
 /* The beginning of a line, and the end of the stream in its middle. */
 static int send_cut(struct watch *w, size_t bytes, const struct revision *r)
 {
@@ -220,12 +228,15 @@ static int meet_fault(struct watch *w, const struct fault *f, const struct revis
 		return 1;
 	case FAULT_BOOKMARKS:
 		return send_bookmarks(w, f->times);
+	case FAULT_RAW:
+		return send_raw(w, f->body);
 	case FAULT_NONE:
 	case FAULT_STATUS:
 	case FAULT_STATUS_AFTER:
 	case FAULT_DROP_AFTER:
 	case FAULT_RESET_AFTER:
 	case FAULT_STALE:
+	case FAULT_DRIP:
 		break;
 	}
 	return 0;
@@ -358,6 +369,7 @@ void watch_start(struct watches *ws, struct http_exchange *x, const struct watch
 	w->x = x;
 	w->selection = o->selection;
 	w->flags = o->flags;
+	w->muted = (o->flags & WATCH_MUTED) != 0;
 	w->end = clock_now() + o->timeout_ns;
 	list_append(&ws->all, &w->item);
 	ws->n++;

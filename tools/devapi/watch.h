@@ -22,6 +22,7 @@ enum watch_flag {
 	WATCH_TABLE = 1U << 1,
 	WATCH_INITIAL = 1U << 2, /* all there is first, as ADDED */
 	WATCH_MARK = 1U << 3,    /* then a bookmark that says so (sendInitialEvents) */
+	WATCH_MUTED = 1U << 4,   /* half-open from the start: headers and nothing else */
 };
 struct watch_options {
 	struct selection selection;
