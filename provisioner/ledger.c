@@ -107,12 +107,16 @@ static bool has_uid(const struct pv *v)
 	return (v->flags & PV_HAS_CLAIM) && (v->flags & PV_CLAIM_UID);
 }
 
+/* A claim that is being deleted counts as gone: the controller may have seen its end before us, and
+ * while its worker stalls on releases it takes new bindings for lost ones. */
 static bool is_unsettled(const struct ledger *g, const struct pv *v)
 {
+	const struct pvc *c;
+
 	if (!has_uid(v))
 		return v->phase == PV_PENDING;
-	return v->phase != PV_RELEASED && v->phase != PV_FAILED &&
-	       !map_get(&g->claims, &v->claim_uid, sizeof(v->claim_uid));
+	c = map_get(&g->claims, &v->claim_uid, sizeof(v->claim_uid));
+	return v->phase != PV_RELEASED && v->phase != PV_FAILED && (!c || c->o.deleting);
 }
 
 static void unsettled_out(struct ledger *g, const struct pv *v)
@@ -143,7 +147,8 @@ int ledger_claim(struct ledger *g, const struct pvc *old, const struct pvc *now)
 		map_remove(&g->claims, &old->o.uid, sizeof(old->o.uid));
 	if (now)
 		r = map_replace(&g->claims, (void *)now, &was);
-	if (old && now && memcmp(&old->o.uid, &now->o.uid, sizeof(old->o.uid)) == 0)
+	if (old && now && memcmp(&old->o.uid, &now->o.uid, sizeof(old->o.uid)) == 0 &&
+		old->o.deleting == now->o.deleting)
 		return r;
 	v = ledger_server_of(g, &any->o.uid);
 	if (v && settle(g, v) < 0)

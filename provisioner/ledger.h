@@ -17,8 +17,8 @@
 
 /*
  * Holds pointers into the caches: each change must be told before the old object is freed.
- *   unsettled: the controller has yet to change the PV: its claim is gone but the phase is not
- *   Released, or it has no claim's uid and the phase is Pending.
+ *   unsettled: the controller has yet to change the PV: its claim is gone or being deleted but the
+ * phase is not Released, or it has no claim's uid and the phase is Pending.
  */
 struct ledger {
 	struct map claims;    /* struct pvc by uid */

@@ -39,7 +39,8 @@ static void make_claim(struct world *w, unsigned n, struct pvc *c)
 	*c = (struct pvc){
 		.o = {.namespace_ = n % 2 ? "x" : "y",
 			.name = w->names[n / 2],
-			.uid = uid_of(1, n + (unsigned)(rand() % 2) * CLAIMS)},
+			.uid = uid_of(1, n + (unsigned)(rand() % 2) * CLAIMS),
+			.deleting = rand() % 8 == 0},
 		.class = classes[rand() % 2],
 		.volume_name = "",
 		.request = rand() % 3 + 1,
@@ -130,13 +131,15 @@ static bool model_busy_open(const struct world *w)
 {
 	for (size_t i = 0; i < VOLUMES; i++) {
 		const struct pv *v = w->volume[i];
+		const struct pvc *c;
 
 		if (!v)
 			continue;
 		if (!(v->flags & PV_CLAIM_UID) && v->phase == PV_PENDING)
 			return false;
-		if ((v->flags & PV_CLAIM_UID) && !model_claim(w, &v->claim_uid) &&
-			v->phase != PV_RELEASED && v->phase != PV_FAILED)
+		c = model_claim(w, &v->claim_uid);
+		if ((v->flags & PV_CLAIM_UID) && (!c || c->o.deleting) && v->phase != PV_RELEASED &&
+			v->phase != PV_FAILED)
 			return false;
 	}
 	return true;
