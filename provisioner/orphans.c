@@ -196,6 +196,10 @@ static void see_record(struct orphans *s, const struct walk *w, const struct vol
 		return;
 	switch (e->state) {
 	case RECORD_TRASHED:
+		/* While its PV is there the move may lie ahead, for the record is written first:
+		 * purging now would take the record from a directory that never moved. */
+		if (informer_get(s->p->volumes, "", e->record.pv))
+			break;
 		exports_found_trash(
 			s->p->exports, &w->place, e->trash, e->changed, e->record.trash_ttl_ns);
 		break;
