@@ -8,7 +8,7 @@
 #include "nfs/purge.h"
 #include "nfs/worker.h"
 
-enum { BEGIN = _STEP_OWN, RUN, SLICE, RECORD, FORGET };
+enum { BEGIN = _STEP_OWN, RUN, SLICE, RECORD, FORGET, LOOK };
 
 static int begin_start(struct op *op)
 {
@@ -26,6 +26,7 @@ static int begin_start(struct op *op)
 /* Only a directory is walked; anything else that stands in the trash is one REMOVE. */
 static int begin_done(struct op *op, const struct call *c)
 {
+	op->absent = c->r == -ENOENT;
 	if (c->r == -ENOENT || (c->r >= 0 && c->kind == CALL_REMOVE))
 		return RECORD;
 	if (c->r < 0)
@@ -73,6 +74,7 @@ static int record(struct op *op)
 	if (!trash_name_parse(op->request.name, op->stored, &changed))
 		return STEP_END;
 	op->request.volume.pv = op->stored;
+	op->resumed = op->absent;
 	op->then = FORGET;
 	return STEP_RECORD;
 }
@@ -82,8 +84,34 @@ static int forget(struct op *op)
 	if (!op->has_record || op->rec.state != RECORD_TRASHED ||
 		!streq(op->rec.stored, op->request.name))
 		return STEP_END;
+	/* The record is written before the move: with no tree here it may still lie ahead. */
+	if (op->resumed && volume_request_owns_path(&op->rec.request)) {
+		op_path_set(op, op->rec.request.directory, false);
+		op->then = LOOK;
+		return STEP_PARENT;
+	}
 	op->then = STEP_END;
 	return STEP_FORGET;
+}
+
+static int look_start(struct op *op)
+{
+	op->then = STEP_END;
+	if (op->absent)
+		return STEP_FORGET;
+	op->call.dir = *op_parent(op);
+	op->call.name = op_last(op);
+	return op_send(op, CALL_LOOKUP, op_cred(op));
+}
+
+static int look_done(struct op *op, const struct call *c)
+{
+	if (c->r == -ENOENT)
+		return STEP_FORGET;
+	if (c->r < 0)
+		return op_fail(op, c, "look for %s", op->rec.request.directory);
+	return op_refuse(op, EAGAIN, "volume %s was not moved to the trash yet: its record stays",
+		op->rec.request.pv);
 }
 
 const struct op_step op_purge_steps[] = {
@@ -93,4 +121,5 @@ const struct op_step op_purge_steps[] = {
 	[SLICE] = {"slice", slice, NULL},
 	[RECORD] = {"record", record, NULL},
 	[FORGET] = {"forget", forget, NULL},
+	[LOOK] = {"look", look_start, look_done},
 };
