@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_config.c: configuration files: what is accepted keeps every bound that the daemon relies on */
+/* fuzz_config.c: configuration files: what is accepted keeps every bound that the daemon relies on
+ */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
