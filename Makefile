@@ -176,9 +176,9 @@ T ?= *
 unit: $(UNIT_TESTS)
 	@tools/run-tests $(wildcard $(if $(filter *,$(T)),$(UNIT_TESTS),$(O)/tests/unit/$(T)))
 component: all $(FAULT_TOOLS) $(BENCH_TOOLS)
-	@O=$(O) tools/run-tests --timeout 900 $(if $(filter *,$(T)),$(COMPONENT_TESTS),tests/component/$(T).test)
+	@O=$(O) tools/run-tests --timeout 900 --again $(if $(filter *,$(T)),$(COMPONENT_TESTS),tests/component/$(T).test)
 kernel: all $(FAULT_TOOLS) $(BENCH_TOOLS)
-	@O=$(O) tools/run-tests --timeout 900 $(KERNEL_TESTS)
+	@O=$(O) tools/run-tests --timeout 900 --again $(KERNEL_TESTS)
 test: deps
 	@$(MAKE) --no-print-directory run-test
 run-test: all $(UNIT_TESTS) $(FAULT_TOOLS) $(BENCH_TOOLS)
