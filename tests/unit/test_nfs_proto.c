@@ -225,7 +225,7 @@ static void errors_are_escaped(void **state)
 static int unpack_result(const struct volume_result *a)
 {
 	_cleanup_buf_ struct buf b = BUF_NULL(1U << 20);
-	struct volume_entry *got = NULL;
+	_cleanup_free_ struct volume_entry *got = NULL;
 	struct volume_result r;
 
 	assert_int_equal(nfs_result_pack(&b, a), 0);
