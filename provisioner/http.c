@@ -54,9 +54,9 @@ static void gauge_kinds(struct provisioner *p)
 		informer_stats(all[i], &n);
 		stats_gauge_for(p->stats, "berth_cached_objects", "Objects in the cache.", "kind",
 			kind, (double)informer_size(all[i]));
-		stats_gauge_for(p->stats, "berth_watch_events", "Events received so far.", "kind",
-			kind, (double)n.events);
-		stats_gauge_for(p->stats, "berth_lists", "Full lists so far.", "kind", kind,
+		stats_gauge_for(p->stats, "berth_watch_events_total", "Events received so far.",
+			"kind", kind, (double)n.events);
+		stats_gauge_for(p->stats, "berth_lists_total", "Full lists so far.", "kind", kind,
 			(double)n.lists);
 	}
 }
@@ -64,16 +64,16 @@ static void gauge_kinds(struct provisioner *p)
 static void gauge_requests(struct provisioner *p)
 {
 	static const char *const methods[] = {
-		"GET", "POST", "PUT", "DELETE", "PATCH merge", "PATCH json", "PATCH strategic"};
+		"GET", "POST", "PUT", "DELETE", "PATCH_MERGE", "PATCH_JSON", "PATCH_STRATEGIC"};
 	struct kube_client_stats n;
 
 	kube_client_stats(p->client, &n);
 	for (size_t i = 0; i < ELEMENTSOF(methods); i++)
-		stats_gauge_for(p->stats, "berth_api_requests",
+		stats_gauge_for(p->stats, "berth_api_requests_total",
 			"Requests to the API server so far, watches apart.", "method", methods[i],
 			(double)n.requests[i]);
-	stats_gauge(
-		p->stats, "berth_api_retries", "Requests sent again so far.", (double)n.retries);
+	stats_gauge(p->stats, "berth_api_retries_total", "Requests sent again so far.",
+		(double)n.retries);
 	stats_gauge(p->stats, "berth_api_in_flight", "Requests in flight.", (double)n.in_flight);
 	stats_gauge(p->stats, "berth_api_waiting", "Requests that wait for a slot or a token.",
 		(double)n.waiting);
@@ -97,8 +97,9 @@ static void gauge_workers(struct provisioner *p)
 
 	nfs_backend_stats(p->nfs, &n);
 	stats_gauge(p->stats, "berth_nfs_workers", "berth-nfs processes.", (double)n.workers);
-	stats_gauge(p->stats, "berth_nfs_workers_started", "… started so far.", (double)n.started);
-	stats_gauge(p->stats, "berth_nfs_workers_killed", "… killed at a deadline so far.",
+	stats_gauge(p->stats, "berth_nfs_workers_started_total", "… started so far.",
+		(double)n.started);
+	stats_gauge(p->stats, "berth_nfs_workers_killed_total", "… killed at a deadline so far.",
 		(double)n.killed);
 }
 

@@ -3,8 +3,10 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "data/decode.h"
 #include "provisioner/manifest.h"
+#include "provisioner/names.h"
 #include "provisioner/paths.h"
 #include "provisioner/provision.h"
 
@@ -184,6 +186,15 @@ static void on_examine(struct kube_request *q, const struct kube_response *res, 
 	if (json_at(res->object, "metadata", "deletionTimestamp", NULL)) {
 		err_set(&e, EBUSY, "PersistentVolume %s is being deleted", op->facts.pv);
 		provision_end(op, PROVISION_RETRY, &e);
+		return;
+	}
+	if (!streq_null(json_string_at(res->object, "metadata", "annotations", NOTE_TOKEN, NULL),
+		    op->facts.token)) {
+		/* Somebody else's PV for this claim: the controller's to bind, not ours to assist.
+		 */
+		log_warning("PersistentVolume %s serves claim %s/%s and does not carry our token",
+			op->facts.pv, op->namespace_, op->name);
+		provision_end(op, PROVISION_DONE, NULL);
 		return;
 	}
 	published(op, res->object);

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/str.h"
+
 /* Room for two escaped names of 253 bytes. */
 #define LABELS_MAX 2048
 
@@ -108,14 +110,20 @@ void stats_count(struct stats *s, const char *name, const char *help, double n)
 	metric_add(metrics_get(s->metrics, METRIC_COUNTER, name, help, ""), n);
 }
 
+/* A sum that somebody else keeps is a counter all the same: Prometheus tells by the name's end. */
+static enum metric_type type_of(const char *name)
+{
+	return str_ends_with(name, "_total") ? METRIC_COUNTER : METRIC_GAUGE;
+}
+
 void stats_gauge(struct stats *s, const char *name, const char *help, double v)
 {
-	metric_set(metrics_get(s->metrics, METRIC_GAUGE, name, help, ""), v);
+	metric_set(metrics_get(s->metrics, type_of(name), name, help, ""), v);
 }
 
 void stats_gauge_for(struct stats *s, const char *name, const char *help, const char *label,
 	const char *value, double v)
 {
 	metric_set(
-		labelled(s, METRIC_GAUGE, name, help, ((const char *const[4]){label, value})), v);
+		labelled(s, type_of(name), name, help, ((const char *const[4]){label, value})), v);
 }

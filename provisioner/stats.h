@@ -36,6 +36,7 @@ void stats_deleted(struct stats *s, const char *class, uint64_t took_ns);
 void stats_delete_failed(struct stats *s, const char *class);
 void stats_step(struct stats *s, enum stats_step step, uint64_t took_ns);
 void stats_count(struct stats *s, const char *name, const char *help, double n);
+/* Sets a value; a name that ends in _total is a counter that is kept elsewhere. */
 void stats_gauge(struct stats *s, const char *name, const char *help, double v);
 void stats_gauge_for(struct stats *s, const char *name, const char *help, const char *label,
 	const char *value, double v);
