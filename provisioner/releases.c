@@ -304,8 +304,14 @@ static void consider_again(struct releases *s, const char *pv)
 {
 	const struct object *o = informer_get(s->p->volumes, "", pv);
 
-	if (o)
+	if (o) {
 		releases_consider(s, pv_of(o));
+		return;
+	}
+	/* The PV was taken away meanwhile: its BerthVolume is all that is left to end. */
+	o = informer_get(s->p->intents_seen, "", pv);
+	if (o)
+		releases_consider_intent(s, bvol_of(o));
 }
 
 void release_end(struct release *r, enum release_outcome outcome, const struct err *e)
