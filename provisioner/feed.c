@@ -102,6 +102,8 @@ static void on_volume(
 	r = ledger_volume(&p->ledger, old ? pv_of(old) : NULL, now ? pv_of(now) : NULL);
 	check_ledger(p, r, shared);
 	works_gates_moved(p->works);
+	if (old && now)
+		intents_reclaimed(p->intents, pv_of(old), pv_of(now));
 	if (now) {
 		releases_consider(p->releases, pv_of(now));
 		consider_claim_of(p, now);

@@ -24,12 +24,18 @@
 /* Where the kind is missing: a little longer than that is believed (provisioner.c). */
 #define MISSING_PAUSE SECONDS(61)
 
+enum intent_task {
+	TASK_DROP,    /* the finalizer of one that is being deleted */
+	TASK_REBUILD, /* from its PV */
+	TASK_CLAIM,   /* whose it is now */
+};
+
 struct intent_job {
 	struct intents *s;
 	struct job job;
 	struct kube_request *request;
 	struct facts facts;
-	bool rebuild; /* else: drop the finalizer */
+	uint8_t task; /* enum intent_task */
 	bool guessed; /* the finalizer was tried where we put it */
 	bool again;   /* it went while we let it go: make it anew */
 	char name[];
@@ -48,7 +54,7 @@ static struct map_key key_of(const void *value)
 	return map_key_str(((const struct intent_job *)value)->name);
 }
 
-static void begin(struct intents *s, const char *name, bool rebuild);
+static void begin(struct intents *s, const char *name, enum intent_task task);
 
 static void end(struct intent_job *j)
 {
@@ -62,7 +68,7 @@ static void end(struct intent_job *j)
 	facts_done(&j->facts);
 	free(j);
 	if (again)
-		begin(s, again, true);
+		begin(s, again, TASK_REBUILD);
 	provisioner_settled(s->p);
 }
 
@@ -208,33 +214,72 @@ static void on_volume(struct kube_request *q, const struct kube_response *res, v
 		end(j);
 }
 
+/* ---- whose it is ------------------------------------------------------------------------- */
+
+static void on_claim(struct kube_request *q, const struct kube_response *res, void *userdata)
+{
+	struct intent_job *j = userdata;
+
+	(void)q;
+	j->request = NULL;
+	if (res->status != KUBE_OK && res->status != KUBE_E_NOT_FOUND)
+		log_warning("BerthVolume %s: cannot say whose it is: %s", j->name, res->err.text);
+	end(j);
+}
+
+static int name_claim(struct intent_job *j)
+{
+	const struct object *o = informer_get(j->s->p->volumes, "", j->name);
+	const struct pv *v = o ? pv_of(o) : NULL;
+	char path[API_PATH_MAX], uid[UUID_TEXT_MAX];
+	json_t *body;
+
+	if (!v || !(v->flags & PV_HAS_CLAIM))
+		body = json_pack("{s:{s:n}}", "spec", "claim");
+	else
+		body = json_pack("{s:{s:{s:s,s:s,s:s}}}", "spec", "claim", "namespace",
+			v->claim_namespace, "name", v->claim_name, "uid",
+			uuid_format(&v->claim_uid, uid));
+	if (!body)
+		return -ENOMEM;
+	return send(j, KUBE_PATCH_MERGE, api_path_intent(path, j->name, ""), body, on_claim);
+}
+
+/* ---- turns ------------------------------------------------------------------------------- */
+
+static int start(struct intent_job *j)
+{
+	char path[API_PATH_MAX];
+
+	switch ((enum intent_task)j->task) {
+	case TASK_DROP:
+		return drop(j);
+	case TASK_REBUILD:
+		if (!provisioner_has_intents(j->s->p))
+			return -ENOENT;
+		return send(j, KUBE_GET, api_path_volume(path, j->name, ""), NULL, on_volume);
+	case TASK_CLAIM:
+		return name_claim(j);
+	}
+	return -EINVAL;
+}
+
 static void on_turn(struct job *job, void *userdata)
 {
 	struct intent_job *j = userdata;
-	char path[API_PATH_MAX];
-	int r;
 
 	(void)job;
-	if (j->rebuild && !provisioner_has_intents(j->s->p))
-		r = -ENOENT;
-	else if (j->rebuild)
-		r = send(j, KUBE_GET, api_path_volume(path, j->name, ""), NULL, on_volume);
-	else
-		r = drop(j);
-	if (r < 0)
+	if (start(j) < 0)
 		end(j);
 }
 
-/* ---- what is to do ----------------------------------------------------------------------- */
-
-static void begin(struct intents *s, const char *name, bool rebuild)
+static void begin(struct intents *s, const char *name, enum intent_task task)
 {
 	size_t size = strlen(name) + 1;
-	struct intent_job *j;
+	struct intent_job *j = map_gets(&s->by_name, name);
 
-	j = map_gets(&s->by_name, name);
 	if (j) {
-		j->again = rebuild && !j->rebuild;
+		j->again = task == TASK_REBUILD && j->task == TASK_DROP;
 		return;
 	}
 	j = calloc(1, sizeof(*j) + size);
@@ -242,22 +287,24 @@ static void begin(struct intents *s, const char *name, bool rebuild)
 		return;
 	memcpy(j->name, name, size);
 	j->s = s;
-	j->rebuild = rebuild;
+	j->task = (uint8_t)task;
 	j->job = (struct job){.turn = on_turn, .userdata = j};
 	if (map_add(&s->by_name, j) < 0) {
 		free(j);
 		return;
 	}
-	if (queue_add(s->queue, &j->job, LANE, rebuild ? "rebuild" : "drop") < 0)
+	if (queue_add(s->queue, &j->job, LANE, task == TASK_REBUILD ? "rebuild" : "change") < 0)
 		end(j);
 }
+
+/* ---- what is to do ----------------------------------------------------------------------- */
 
 /* A PV of ours without its BerthVolume, unless it is on its way out. */
 static void consider_volume(struct intents *s, const struct pv *v)
 {
 	if (!v->o.deleting && volume_is_ours(s->p->config, v) &&
 		!informer_get(s->p->intents_seen, "", v->o.name) && provisioner_has_intents(s->p))
-		begin(s, v->o.name, true);
+		begin(s, v->o.name, TASK_REBUILD);
 }
 
 void intents_changed(struct intents *s, const struct bvol *old, const struct bvol *now)
@@ -269,7 +316,7 @@ void intents_changed(struct intents *s, const struct bvol *old, const struct bvo
 	if (!provisioner_active(s->p))
 		return;
 	if (now && now->o.deleting && now->finalizer) {
-		begin(s, now->o.name, false);
+		begin(s, now->o.name, TASK_DROP);
 	} else if (now && !old) {
 		releases_consider_intent(s->p->releases, now);
 	} else if (!now) {
@@ -277,6 +324,19 @@ void intents_changed(struct intents *s, const struct bvol *old, const struct bvo
 		if (v && volume_check(s->p->config, pv_of(v)) != VOLUME_RECLAIM)
 			consider_volume(s, pv_of(v));
 	}
+}
+
+void intents_reclaimed(struct intents *s, const struct pv *old, const struct pv *now)
+{
+	bool same = (old->flags & PV_HAS_CLAIM) == (now->flags & PV_HAS_CLAIM) &&
+		    memcmp(&old->claim_uid, &now->claim_uid, sizeof(now->claim_uid)) == 0;
+
+	/* A claimRef without uid is on its way to one, or to nothing. */
+	if (same || !streq(now->reclaim, "Recycle") || !volume_is_ours(s->p->config, now) ||
+		(now->flags & (PV_HAS_CLAIM | PV_CLAIM_UID)) == PV_HAS_CLAIM)
+		return;
+	if (provisioner_active(s->p) && informer_get(s->p->intents_seen, "", now->o.name))
+		begin(s, now->o.name, TASK_CLAIM);
 }
 
 void intents_consider_all(struct intents *s)
@@ -288,7 +348,7 @@ void intents_consider_all(struct intents *s)
 		return;
 	while ((o = informer_next(s->p->intents_seen, &cursor)) != NULL) {
 		if (o->deleting && bvol_of(o)->finalizer)
-			begin(s, o->name, false);
+			begin(s, o->name, TASK_DROP);
 		else
 			releases_consider_intent(s->p->releases, bvol_of(o));
 	}

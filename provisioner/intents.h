@@ -18,6 +18,8 @@ DEFINE_CLEANUP(struct intents *, intents_free)
 
 /* now NULL: it is gone. */
 void intents_changed(struct intents *s, const struct bvol *old, const struct bvol *now);
+/* A recycled PV was given back, or has a new claim: the BerthVolume says whose it is. */
+void intents_reclaimed(struct intents *s, const struct pv *old, const struct pv *now);
 /* At the start of leading and once an hour: what both caches say together. */
 void intents_consider_all(struct intents *s);
 /* The API server does not know the kind: it is asked again after a while. */

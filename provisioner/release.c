@@ -262,10 +262,12 @@ static void on_volume(struct kube_request *q, const struct kube_response *res, v
 	r->read_at = clock_now();
 	if (res->status == KUBE_E_NOT_FOUND) {
 		/* For an undo this is how it should be. */
-		if (r->goal == GOAL_UNDO)
+		if (r->goal != GOAL_UNDO)
+			release_end(r, RELEASE_DONE, NULL);
+		else if (*r->facts.claim_namespace)
 			release_go(r, RE_CLAIM);
 		else
-			release_end(r, RELEASE_DONE, NULL);
+			prove_or_act(r);
 		return;
 	}
 	if (res->status != KUBE_OK) {
