@@ -2,7 +2,9 @@
 /* prepare.c: what a claim needs before anything is written: its directory's name, its server, its
  * token */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "data/decode.h"
@@ -11,6 +13,9 @@
 
 /* How long the server of a list that answered last is taken without asking again. */
 #define CHOSEN_FOR SECONDS(10)
+/* How long a server that answered waits for one that the list names before it. */
+#define BETTER_WITHIN MILLISECONDS(500)
+#define SERVERS_NONE UINT_MAX
 
 static int expand(struct provision *op, const struct pattern_source *s, struct err *e)
 {
@@ -151,32 +156,101 @@ int prepare_do_read(void *obj)
 		op, KUBE_GET, api_path_claim(path, op->namespace_, op->name, ""), NULL, on_read);
 }
 
-static void on_probe(const struct volume_result *res, void *userdata)
-{
-	struct provision *op = userdata;
-	struct err e = ERR_NULL;
+/* ---- the server of a list ---------------------------------------------------------------- */
 
-	if (res->err.code == 0) {
-		op->class->chosen = op->probe;
-		op->class->chosen_until = clock_now() + CHOSEN_FOR;
-		go_before(op);
-	} else if (op->probe + 1 < op->class->p.n_servers) {
-		op->probe++;
-		provision_go(op, GO_PROBE);
-	} else {
-		err_copy(&e, &res->err);
-		err_prefix(&e, "no server of the list answers, the last, %s",
-			op->class->p.servers[op->probe]);
-		provision_end(op, PROVISION_SILENT, &e);
-	}
+/*
+ * All servers of a list are asked at once, for one that does not answer takes its whole deadline to
+ * say so. The first of the list wins if it answers; another one waits a moment for those before it.
+ * Outlives its provision where that ends first: a backend's call cannot be taken back.
+ */
+struct probe {
+	struct provision *op; /* NULL: nobody waits any more */
+	struct delay patience;
+	unsigned calls;  /* on their way */
+	unsigned best;   /* index of the best that answered, SERVERS_NONE */
+	unsigned failed; /* bit by index */
+	struct probe_call {
+		struct probe *probe;
+		unsigned index;
+	} call[VOLUME_SERVERS_MAX];
+};
+
+static void probe_settle(struct probe *b)
+{
+	struct provision *op = b->op;
+
+	b->op = NULL;
+	if (!op)
+		return;
+	delay_stop(op->p->delays, &b->patience);
+	op->probe = NULL;
+	op->class->chosen = b->best;
+	op->class->chosen_until = clock_now() + CHOSEN_FOR;
+	go_before(op);
 }
 
-int prepare_do_probe(void *obj)
+static void probe_failed(struct probe *b, const struct err *why)
 {
-	struct provision *op = obj;
+	struct provision *op = b->op;
+	struct err e = ERR_NULL;
+
+	b->op = NULL;
+	if (!op)
+		return;
+	delay_stop(op->p->delays, &b->patience);
+	op->probe = NULL;
+	err_copy(&e, why);
+	err_prefix(&e, "no server of the list answers");
+	provision_end(op, PROVISION_SILENT, &e);
+}
+
+static void on_patience(struct delay *d, void *userdata)
+{
+	(void)d;
+	probe_settle(userdata);
+}
+
+static void on_probe(const struct volume_result *res, void *userdata)
+{
+	struct probe_call *c = userdata;
+	struct probe *b = c->probe;
+	unsigned before = (1U << c->index) - 1;
+
+	b->calls--;
+	if (res->err.code)
+		b->failed |= 1U << c->index;
+	else if (c->index < b->best)
+		b->best = c->index;
+	if (b->best != SERVERS_NONE)
+		before = (1U << b->best) - 1;
+	if (b->best != SERVERS_NONE && (b->failed & before) == before)
+		probe_settle(b);
+	else if (b->best != SERVERS_NONE && b->op && !delay_waits(&b->patience) &&
+		 delay_start(b->op->p->delays, &b->patience, BETTER_WITHIN) < 0)
+		probe_settle(b);
+	if (b->calls > 0)
+		return;
+	if (b->best == SERVERS_NONE)
+		probe_failed(b, &res->err);
+	else
+		probe_settle(b);
+	free(b);
+}
+
+void prepare_forget_probe(struct provision *op)
+{
+	if (!op->probe)
+		return;
+	delay_stop(op->p->delays, &op->probe->patience);
+	op->probe->op = NULL;
+	op->probe = NULL;
+}
+
+static int probe_one(struct probe *b, struct provision *op, unsigned index)
+{
 	const struct parameters *p = &op->class->p;
 	const struct volume_place place = {
-		.server = p->servers[op->probe],
+		.server = p->servers[index],
 		.export_ = p->export_,
 		.nfs_port = p->nfs_port,
 		.mount_port = p->mount_port,
@@ -186,5 +260,32 @@ int prepare_do_probe(void *obj)
 		.act_gid = p->act_gid,
 	};
 
-	return op->p->nfs->ops->space(op->p->nfs, &place, on_probe, op);
+	b->call[index] = (struct probe_call){b, index};
+	return op->p->nfs->ops->space(op->p->nfs, &place, on_probe, &b->call[index]);
+}
+
+int prepare_do_probe(void *obj)
+{
+	struct provision *op = obj;
+	struct probe *b = calloc(1, sizeof(*b));
+	int r = -ENOMEM;
+
+	if (!b)
+		return r;
+	b->op = op;
+	b->best = SERVERS_NONE;
+	b->patience = (struct delay){.due = on_patience, .userdata = b};
+	for (unsigned i = 0; i < op->class->p.n_servers; i++) {
+		r = probe_one(b, op, i);
+		if (r < 0)
+			b->failed |= 1U << i;
+		else
+			b->calls++;
+	}
+	if (b->calls == 0) {
+		free(b);
+		return r;
+	}
+	op->probe = b;
+	return 0;
 }

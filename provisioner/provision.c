@@ -35,7 +35,6 @@ static const struct sm_edge edges[] = {
 	{AT_READING, GO_PROBE, AT_PROBING, prepare_do_probe},
 	{AT_READING, GO_INTEND, AT_INTENDING, do_intend},
 	{AT_READING, GO_CREATE, AT_CREATING, do_create},
-	{AT_PROBING, GO_PROBE, AT_PROBING, prepare_do_probe},
 	{AT_PROBING, GO_INTEND, AT_INTENDING, do_intend},
 	{AT_PROBING, GO_CREATE, AT_CREATING, do_create},
 	{AT_INTENDING, GO_CREATE, AT_CREATING, do_create},
@@ -151,6 +150,7 @@ struct provision *provision_free(struct provision *op)
 		return NULL;
 	if (op->request)
 		kube_request_cancel(op->request);
+	prepare_forget_probe(op);
 	class_info_unref(op->class);
 	facts_done(&op->facts);
 	free(op->namespace_);
@@ -364,7 +364,6 @@ static int do_report(void *obj)
 
 static int first_step(struct provision *op, enum provision_event *ret, struct err *e)
 {
-	op->probe = 0;
 	op->tries = 0;
 	if (op->created && op->intent_written && !op->reported)
 		*ret = GO_REPORT;

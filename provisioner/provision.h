@@ -89,13 +89,13 @@ struct provision {
 	bool by_controller;  /* assist was given up for this claim */
 	uint8_t state;       /* enum provision_state */
 	uint8_t access_modes;
-	unsigned probe; /* index of the server that is being asked */
 	unsigned tries; /* of a patch that met a conflict */
 	char *volume_rv, *claim_rv;
 	char *why; /* what the PV's POST said when its outcome was unknown */
 	struct kube_request *request;
-	uint64_t began;   /* clock_now() of the first run */
-	uint64_t step_at; /* … of the running step */
+	struct probe *probe; /* which of several servers answers */
+	uint64_t began;      /* clock_now() of the first run */
+	uint64_t step_at;    /* … of the running step */
 	uint64_t gated_at;
 };
 
@@ -132,6 +132,7 @@ int prepare_next(struct provision *op, enum provision_event *ret, struct err *e)
 void prepare_token(struct provision *op);
 int prepare_do_read(void *op);
 int prepare_do_probe(void *op);
+void prepare_forget_probe(struct provision *op);
 int provision_do_publish(void *op);
 int provision_do_examine(void *op);
 int provision_do_gate(void *op);
