@@ -336,25 +336,36 @@ static int take_intent_texts(struct facts *f, const json_t *intent)
 	return take_text(&f->claim_uid, json_string_at(claim, "uid", NULL));
 }
 
-/* permissions.uid and .gid are JSON numbers there. */
+/* permissions.uid and .gid are JSON numbers there. 1: taken, 0: not there. */
+static int take_id(const json_t *p, const char *key, uint32_t *ret, struct err *e)
+{
+	const json_t *id = json_object_get(p, key);
+
+	if (!id)
+		return 0;
+	if (!json_is_integer(id) || json_integer_value(id) < 0 || json_integer_value(id) > ID_MAX)
+		return bad(e, "spec.permissions", "has a uid or gid that is none");
+	*ret = (uint32_t)json_integer_value(id);
+	return 1;
+}
+
 static int take_permissions(struct facts *f, const json_t *p, struct err *e)
 {
-	const json_t *uid = json_object_get(p, "uid"), *gid = json_object_get(p, "gid");
 	const char *mode = json_string_at(p, "mode", NULL);
+	int r = take_id(p, "uid", &f->uid, e);
 
-	if (json_is_integer(uid)) {
-		f->uid = (uid_t)json_integer_value(uid);
+	if (r > 0)
 		f->flags |= VOLUME_UID_SET;
-	}
-	if (json_is_integer(gid)) {
-		f->gid = (gid_t)json_integer_value(gid);
+	if (r >= 0)
+		r = take_id(p, "gid", &f->gid, e);
+	if (r > 0)
 		f->flags |= VOLUME_GID_SET;
-	}
-	if (!mode)
-		return 0;
+	if (r < 0 || !mode)
+		return r;
 	f->flags |= VOLUME_MODE_SET;
-	return parse_mode(mode, &f->mode) < 0 ? bad(e, "spec.permissions.mode", "is no octal mode")
-					      : 0;
+	if (parse_mode(mode, &f->mode) < 0)
+		return bad(e, "spec.permissions.mode", "is no octal mode");
+	return 0;
 }
 
 int facts_from_intent(struct facts *ret, const json_t *intent, struct err *e)
