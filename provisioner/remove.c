@@ -85,6 +85,18 @@ int remove_do_delete(void *obj)
 
 /* ---- the finalizer ----------------------------------------------------------------------- */
 
+/* Sends the patch that was prepared, and with it its reference, to the PV. */
+static int send_patch(struct release *r, kube_fn fn)
+{
+	char path[API_PATH_MAX];
+	json_t *patch = r->patch;
+
+	r->patch = NULL;
+	if (!patch)
+		return -ENOMEM;
+	return release_send(r, KUBE_PATCH_JSON, api_path_volume(path, r->pv, ""), patch, fn);
+}
+
 static void on_free(struct kube_request *q, const struct kube_response *res, void *userdata)
 {
 	struct release *r = userdata;
@@ -107,14 +119,7 @@ static void on_free(struct kube_request *q, const struct kube_response *res, voi
 
 int remove_do_free(void *obj)
 {
-	struct release *r = obj;
-	char path[API_PATH_MAX];
-	json_t *patch = r->patch;
-
-	r->patch = NULL;
-	if (!patch)
-		return -ENOMEM;
-	return release_send(r, KUBE_PATCH_JSON, api_path_volume(path, r->pv, ""), patch, on_free);
+	return send_patch(obj, on_free);
 }
 
 /* ---- once more, live --------------------------------------------------------------------- */
@@ -187,14 +192,7 @@ static void on_unbind(struct kube_request *q, const struct kube_response *res, v
 
 int remove_do_unbind(void *obj)
 {
-	struct release *r = obj;
-	char path[API_PATH_MAX];
-	json_t *patch = r->patch;
-
-	r->patch = NULL;
-	if (!patch)
-		return -ENOMEM;
-	return release_send(r, KUBE_PATCH_JSON, api_path_volume(path, r->pv, ""), patch, on_unbind);
+	return send_patch(obj, on_unbind);
 }
 
 /* ---- BerthVolume ------------------------------------------------------------------------- */
