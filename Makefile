@@ -8,7 +8,7 @@ DESTDIR ?=
 VERSION := 0.1.0
 
 # Folders that become one archive each, highest layer first (link order), and the packages each needs.
-FOLDERS := provisioner nfs lib/volume lib/http lib/kube lib/worker lib/sandbox lib/event lib/data lib/base
+FOLDERS := provisioner agent nfs lib/csi lib/volume lib/http lib/rpc lib/mount lib/kube lib/worker lib/sandbox lib/event lib/data lib/base
 PKGS_lib/data := jansson yaml-0.1
 PKGS_lib/event := libsystemd
 PKGS_lib/sandbox := libcap libseccomp
@@ -18,7 +18,11 @@ PKGS_lib/http := libmicrohttpd jansson libsystemd
 PKGS_lib/volume := jansson
 PKGS_nfs := libnfs jansson libsystemd
 PKGS_provisioner := jansson libsystemd
-ALL_PKGS := libcurl jansson yaml-0.1 libsystemd libmicrohttpd libcap libseccomp libnfs
+PKGS_lib/rpc := libnghttp2 libsystemd
+PKGS_lib/mount := mount libsystemd
+PKGS_lib/csi := libprotobuf-c libsystemd
+PKGS_agent := jansson libsystemd
+ALL_PKGS := libcurl jansson yaml-0.1 libsystemd libmicrohttpd libcap libseccomp libnfs libnghttp2 libprotobuf-c mount
 WORKER_PKGS := libnfs jansson libcap libseccomp
 
 # pkg-config is asked once per make run and only when something is compiled.
@@ -55,7 +59,7 @@ BASE_CFLAGS := -std=gnu11 -g -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DBERTH_VERSIO
 BASE_LDFLAGS := $(HARDEN_LD) $(SANFLAGS)
 
 # ---- what there is --------------------------------------------------------------------------
-MAINS := provisioner/main.c nfs/worker_main.c
+MAINS := provisioner/main.c nfs/worker_main.c agent/broker_main.c agent/front_main.c
 folder_sources = $(filter-out $(MAINS),$(wildcard $(1)/*.c))
 archive = $(O)/$(1)/$(notdir $(1)).a
 ARCHIVES := $(foreach f,$(FOLDERS),$(if $(call folder_sources,$(f)),$(call archive,$(f))))
