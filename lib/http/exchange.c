@@ -8,9 +8,13 @@
 #include <sys/socket.h>
 
 #include "base/str.h"
+#include "http/accept.h"
 
 /* One read of a stream; libmicrohttpd's buffer of a connection is smaller. */
 #define STREAM_BLOCK 32768
+/* Supplementary groups that a peer is searched for in; the kernel allows 65,536, nobody has them.
+ */
+#define GROUPS_MAX 1024
 /* A drained queue larger than this gives its memory back. */
 #define QUEUE_KEEP 65536
 
@@ -95,22 +99,27 @@ const char *http_body(const struct http_exchange *x, size_t *ret_size)
 	return str_or(x->body.data, "");
 }
 
-int http_peer(const struct http_exchange *x, uid_t *ret_uid, pid_t *ret_pid)
+int http_peer(const struct http_exchange *x, struct http_peer *ret)
 {
-	struct ucred cred;
-	struct sockaddr_storage local;
-	socklen_t size = sizeof(cred), local_size = sizeof(local);
-	int fd = connection_fd(x);
+	return accept_peer(connection_fd(x), ret);
+}
 
-	if (getsockname(fd, (struct sockaddr *)&local, &local_size) < 0)
-		return -errno;
-	if (local.ss_family != AF_UNIX)
-		return -ENOTCONN;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0)
-		return -errno;
-	*ret_uid = cred.uid;
-	*ret_pid = cred.pid;
-	return 0;
+bool http_peer_in_group(const struct http_exchange *x, gid_t gid)
+{
+	struct http_peer peer;
+	gid_t groups[GROUPS_MAX];
+	socklen_t size = sizeof(groups);
+
+	if (http_peer(x, &peer) < 0)
+		return false;
+	if (peer.gid == gid)
+		return true;
+	if (getsockopt(connection_fd(x), SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0)
+		return false;
+	for (size_t i = 0; i < size / sizeof(gid_t); i++)
+		if (groups[i] == gid)
+			return true;
+	return false;
 }
 
 void http_set_userdata(struct http_exchange *x, void *userdata)

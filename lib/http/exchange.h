@@ -47,6 +47,7 @@ struct http_server {
 	struct http_handler handler;
 	void *userdata;
 	struct list exchanges;
+	struct acceptor *acceptor;
 	size_t body_max;
 	uint16_t port;
 	bool stopping;

@@ -2,7 +2,6 @@
 /* server.c: libmicrohttpd's connections in our loop */
 #include "http/server.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -13,13 +12,12 @@
 #include "base/fd.h"
 #include "base/parse.h"
 #include "base/str.h"
+#include "http/accept.h"
 #include "http/exchange.h"
 
 #define CONNECTIONS_MAX 64 /* probes, a scraper, a few people */
 #define BODY_MAX (1U << 20)
 #define IDLE_SECONDS 30
-/* Bursts of clients that connect at once. */
-#define BACKLOG 256
 /* One turn of libmicrohttpd closes a resumed connection; a few more cost nothing at the end. */
 #define STOP_TURNS 8
 
@@ -168,31 +166,6 @@ static void on_completed(
 	exchange_free(x);
 }
 
-static int listen_on(int family, const struct sockaddr *sa, socklen_t size)
-{
-	_cleanup_close_ int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int on = 1;
-
-	if (fd < 0)
-		return -errno;
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(fd, sa, size) < 0 || listen(fd, BACKLOG) < 0)
-		return -errno;
-	return TAKE_FD(fd);
-}
-
-static int listen_tcp(const char *address, uint16_t port)
-{
-	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-
-	if (inet_pton(AF_INET, address, &v4.sin_addr) == 1)
-		return listen_on(AF_INET, (struct sockaddr *)&v4, sizeof(v4));
-	if (inet_pton(AF_INET6, address, &v6.sin6_addr) == 1)
-		return listen_on(AF_INET6, (struct sockaddr *)&v6, sizeof(v6));
-	return -EINVAL;
-}
-
 static uint16_t port_of(int fd)
 {
 	struct sockaddr_storage sa;
@@ -207,15 +180,36 @@ static uint16_t port_of(int fd)
 	return 0;
 }
 
-static struct MHD_Daemon *start_daemon(struct http_server *s, const struct http_options *o, int fd)
+static void on_connection(void *userdata, struct MHD_Connection *c, void **context,
+	enum MHD_ConnectionNotificationCode why)
 {
-	unsigned connections = o->connections_max ? o->connections_max : CONNECTIONS_MAX;
+	struct http_server *s = userdata;
+
+	(void)c;
+	if (why == MHD_CONNECTION_NOTIFY_STARTED)
+		*context = acceptor_opened(s->acceptor);
+	else
+		*context = acceptor_closed(s->acceptor, *context);
+}
+
+static struct MHD_Daemon *start_daemon(
+	struct http_server *s, const struct http_options *o, unsigned connections)
+{
 	unsigned idle = o->idle_seconds ? o->idle_seconds : IDLE_SECONDS;
 
-	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_access,
-		s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, connections,
+	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET,
+		0, NULL, NULL, on_access, s, MHD_OPTION_CONNECTION_LIMIT, connections,
 		MHD_OPTION_CONNECTION_TIMEOUT, idle, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
-		MHD_OPTION_END);
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_END);
+}
+
+/* A new connection; libmicrohttpd closes fd where it will not have it. */
+static void on_accept(int fd, const struct sockaddr *sa, socklen_t size, void *userdata)
+{
+	struct http_server *s = userdata;
+
+	(void)MHD_add_connection(s->daemon, fd, sa, size);
+	run(s);
 }
 
 static int join_loop(struct http_server *s)
@@ -239,6 +233,10 @@ int http_server_new(struct http_server **ret, struct loop *l, const struct http_
 {
 	_cleanup_(http_server_freep) struct http_server *s = calloc(1, sizeof(*s));
 	_cleanup_close_ int fd = o->fd;
+	const struct accept_limits limits = {
+		.all = o->connections_max ? o->connections_max : CONNECTIONS_MAX,
+		.per_uid = o->connections_per_uid,
+	};
 	int r;
 
 	if (!s)
@@ -249,16 +247,17 @@ int http_server_new(struct http_server **ret, struct loop *l, const struct http_
 	s->body_max = o->body_max ? o->body_max : BODY_MAX;
 	list_init(&s->exchanges);
 	if (o->address) {
-		fd = listen_tcp(o->address, o->port);
+		fd = accept_listen(o->address, o->port);
 		if (fd < 0)
 			return err_sys(e, fd, "cannot listen on %s port %u", o->address, o->port);
 	}
 	s->port = port_of(fd);
-	s->daemon = start_daemon(s, o, fd);
+	s->daemon = start_daemon(s, o, limits.all);
 	if (!s->daemon)
 		return err_set(e, EIO, "cannot start the HTTP server");
-	(void)TAKE_FD(fd); /* the daemon closes it */
 	r = join_loop(s);
+	if (r == 0)
+		r = acceptor_new(&s->acceptor, l, TAKE_FD(fd), &limits, on_accept, s);
 	if (r < 0)
 		return err_sys(e, r, "cannot serve HTTP");
 	*ret = TAKE_PTR(s);
@@ -283,11 +282,14 @@ struct http_server *http_server_free(struct http_server *s)
 	if (!s)
 		return NULL;
 	s->stopping = true;
+	if (s->acceptor)
+		acceptor_stop(s->acceptor);
 	s->io = io_free(s->io);
 	if (s->daemon) {
 		drop_all(s);
 		MHD_stop_daemon(s->daemon);
 	}
+	acceptor_free(s->acceptor);
 	timer_free(s->timer);
 	defer_free(s->defer);
 	free(s);

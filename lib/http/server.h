@@ -31,9 +31,11 @@ struct http_options {
 	const char *address; /* "127.0.0.1", "::" …; NULL with fd */
 	uint16_t port;       /* 0: any, see http_server_port() */
 	int fd; /* a listening non-blocking socket instead (consumed, on failure too), else -1 */
-	unsigned connections_max; /* 0 = 64 */
-	size_t body_max;          /* 0 = 1 MiB */
-	unsigned idle_seconds;    /* 0 = 30 */
+	unsigned connections_max; /* 0 = 64; more wait in the kernel's queue */
+	/* On a unix socket: of one uid other than 0, more are closed at once. 0 = no such limit. */
+	unsigned connections_per_uid;
+	size_t body_max;       /* 0 = 1 MiB */
+	unsigned idle_seconds; /* 0 = 30 */
 };
 int http_server_new(struct http_server **ret, struct loop *l, const struct http_options *o,
 	const struct http_handler *h, void *userdata, struct err *e);
@@ -47,8 +49,16 @@ const char *http_query(
 	const struct http_exchange *x, const char *key); /* decoded, NULL if absent, "" if empty */
 const char *http_header(const struct http_exchange *x, const char *key);
 const char *http_body(const struct http_exchange *x, size_t *ret_size);
-/* Peer credentials of a unix socket; -ENOTCONN on TCP. */
-int http_peer(const struct http_exchange *x, uid_t *ret_uid, pid_t *ret_pid);
+/* Who connected to a unix socket (SO_PEERCRED: as it was then); -ENOTCONN on TCP. Decide by uid and
+ * gid: pid may be another process by now. */
+struct http_peer {
+	uid_t uid;
+	gid_t gid;
+	pid_t pid;
+};
+int http_peer(const struct http_exchange *x, struct http_peer *ret);
+/* Whether gid is the peer's group or one of its supplementary ones (SO_PEERGROUPS). */
+bool http_peer_in_group(const struct http_exchange *x, gid_t gid);
 void http_set_userdata(struct http_exchange *x, void *userdata);
 void *http_userdata(const struct http_exchange *x);
 
