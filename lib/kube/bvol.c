@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bvol.c: our own kinds, BerthVolume and BerthNode, from JSON (deploy/crds.yaml) */
+/* bvol.c: BerthVolume from JSON (deploy/crds.yaml) */
 #include "kube/class.h"
 #include "kube/pack.h"
-
-/* ---- BerthVolume ---- */
 
 struct raw_bvol {
 	const char *token, *desired, *phase;
@@ -68,51 +66,4 @@ const struct kind kind_bvol = {
 	.list_path = "/apis/berth.dev/v1alpha1/berthvolumes",
 	.decode = bvol_decode,
 	.free = bvol_free,
-};
-
-/* ---- BerthNode ---- */
-
-struct raw_bnode {
-	const char *lease;
-};
-
-static const struct decode_field bnode_fields[] = {PACK_TEXT("lease", struct raw_bnode, lease)};
-static const struct decode_table bnode_table = DECODE_TABLE(bnode_fields, false);
-
-static const struct pack_field bnode_texts[] = {
-	{offsetof(struct raw_bnode, lease), offsetof(struct bnode, lease), false},
-};
-static const struct pack_layout bnode_layout = {
-	sizeof(struct bnode), bnode_texts, ELEMENTSOF(bnode_texts)};
-
-static int bnode_decode(struct strpool *pool, const json_t *item, struct object **ret)
-{
-	struct raw_bnode raw = {.lease = NULL};
-	struct bnode *b;
-	struct meta m;
-	int r = pack_meta(item, &m);
-
-	if (r < 0)
-		return r;
-	pack_decode(&bnode_table, json_object_get(item, "status"), &raw);
-	r = pack_new(pool, &bnode_layout, &m, &raw, ret);
-	if (r < 0)
-		return r;
-	b = (struct bnode *)*ret;
-	if (!*b->lease)
-		b->lease = b->o.name;
-	return 0;
-}
-
-static void bnode_free(struct strpool *pool, struct object *o)
-{
-	pack_free(pool, &bnode_layout, o);
-}
-
-const struct kind kind_bnode = {
-	.name = "BerthNode",
-	.api = "berth.dev/v1alpha1",
-	.list_path = "/apis/berth.dev/v1alpha1/berthnodes",
-	.decode = bnode_decode,
-	.free = bnode_free,
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* class.h: StorageClass as the cache keeps it; Node, CSINode, Lease and our own kinds beside it */
+/* class.h: StorageClass as the cache keeps it; Node, CSINode, Lease and BerthVolume beside it */
 #ifndef BERTH_KUBE_CLASS_H
 #define BERTH_KUBE_CLASS_H
 
@@ -19,13 +19,18 @@ struct class
 
 struct node {
 	struct object o;
-	bool out_of_service; /* taint node.kubernetes.io/out-of-service */
+	const char *topology; /* labels below topology.berth.dev/, "key=value\n" each */
+	bool out_of_service;  /* taint node.kubernetes.io/out-of-service */
 };
+/* The value of label topology.berth.dev/<key> into dst; false where it has none (or dst is small).
+ */
+bool node_topology(const struct node *n, const char *key, char *dst, size_t size);
 
 struct csinode {
 	struct object o;
-	bool nfs, hostpath; /* our drivers are registered there */
+	const char *drivers; /* registered there, "name\n" each */
 };
+bool csinode_has(const struct csinode *n, const char *driver);
 
 /* Renewals change only o.rv: when it changed last is for who watches to remember, on his clock. */
 struct leaseobj {
@@ -51,11 +56,6 @@ struct bvol {
 	int64_t generation, observed_generation;
 };
 
-struct bnode {
-	struct object o;
-	const char *lease; /* name of the agent's Lease: status.lease, else the object's own name */
-};
-
 static inline const struct class *class_of(const struct object *o)
 {
 	return (const struct class *)o;
@@ -76,10 +76,6 @@ static inline const struct csinode *csinode_of(const struct object *o)
 static inline const struct leaseobj *leaseobj_of(const struct object *o)
 {
 	return (const struct leaseobj *)o;
-}
-static inline const struct bnode *bnode_of(const struct object *o)
-{
-	return (const struct bnode *)o;
 }
 
 #endif

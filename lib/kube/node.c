@@ -1,13 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* node.c: Node, CSINode and Lease from JSON */
+#include <errno.h>
+#include <string.h>
+
+#include "base/buf.h"
 #include "kube/class.h"
 #include "kube/pack.h"
 
 #define OUT_OF_SERVICE "node.kubernetes.io/out-of-service"
 
+#define TOPOLOGY "topology.berth.dev/"
+/* Drivers of a node, or its labels of ours: a handful. */
+#define LINES_MAX 4096
+
+/* Whether lines has one that begins with so many bytes of text and goes on with end; where after
+ * that, or NULL. */
+static const char *find_line(const char *lines, const char *text, char end)
+{
+	size_t n = strlen(text);
+
+	for (const char *at = lines; *at; at = strchr(at, '\n') + 1)
+		if (strncmp(at, text, n) == 0 && at[n] == end)
+			return at + n + 1;
+	return NULL;
+}
+
 /* ---- Node ---- */
 
-static const struct pack_layout node_layout = {sizeof(struct node), NULL, 0};
+struct raw_lines {
+	const char *text;
+};
+
+static const struct pack_field node_texts[] = {
+	{offsetof(struct raw_lines, text), offsetof(struct node, topology), false},
+};
+static const struct pack_layout node_layout = {
+	sizeof(struct node), node_texts, ELEMENTSOF(node_texts)};
 
 static bool out_of_service(const json_t *item)
 {
@@ -20,13 +48,42 @@ static bool out_of_service(const json_t *item)
 	return false;
 }
 
+/* One line; what has no place in one, or no room, is left out. */
+static int add_line(struct buf *b, const char *key, const char *value)
+{
+	int r;
+
+	if (strpbrk(key, "=\n") || (value && strchr(value, '\n')))
+		return 0;
+	r = value ? buf_printf(b, "%s=%s\n", key, value) : buf_printf(b, "%s\n", key);
+	return r == -ENOBUFS ? 0 : r;
+}
+
+static int topology_lines(const json_t *item, struct buf *b)
+{
+	const char *key;
+	json_t *value;
+	int r = 0;
+
+	json_object_foreach ((json_t *)json_at(item, "metadata", "labels", NULL), key, value) {
+		const char *rest = str_after(key, TOPOLOGY);
+
+		if (rest && json_is_string(value) && r >= 0)
+			r = add_line(b, rest, json_string_value(value));
+	}
+	return r;
+}
+
 static int node_decode(struct strpool *pool, const json_t *item, struct object **ret)
 {
+	_cleanup_buf_ struct buf lines = BUF_NULL(LINES_MAX);
 	struct meta m;
 	int r = pack_meta(item, &m);
 
 	if (r >= 0)
-		r = pack_new(pool, &node_layout, &m, NULL, ret);
+		r = topology_lines(item, &lines);
+	if (r >= 0)
+		r = pack_new(pool, &node_layout, &m, &(struct raw_lines){lines.data}, ret);
 	if (r >= 0)
 		((struct node *)*ret)->out_of_service = out_of_service(item);
 	return r;
@@ -35,6 +92,18 @@ static int node_decode(struct strpool *pool, const json_t *item, struct object *
 static void node_free(struct strpool *pool, struct object *o)
 {
 	pack_free(pool, &node_layout, o);
+}
+
+bool node_topology(const struct node *n, const char *key, char *dst, size_t size)
+{
+	const char *value = find_line(n->topology, key, '=');
+	size_t len = value ? strcspn(value, "\n") : 0;
+
+	if (!value || len >= size)
+		return false;
+	memcpy(dst, value, len);
+	dst[len] = '\0';
+	return true;
 }
 
 const struct kind kind_node = {
@@ -47,33 +116,38 @@ const struct kind kind_node = {
 
 /* ---- CSINode ---- */
 
-static const struct pack_layout csinode_layout = {sizeof(struct csinode), NULL, 0};
+static const struct pack_field csinode_texts[] = {
+	{offsetof(struct raw_lines, text), offsetof(struct csinode, drivers), false},
+};
+static const struct pack_layout csinode_layout = {
+	sizeof(struct csinode), csinode_texts, ELEMENTSOF(csinode_texts)};
 
 static int csinode_decode(struct strpool *pool, const json_t *item, struct object **ret)
 {
-	struct csinode *n;
+	_cleanup_buf_ struct buf lines = BUF_NULL(LINES_MAX);
 	struct meta m;
 	size_t i;
 	json_t *driver;
 	int r = pack_meta(item, &m);
 
-	if (r >= 0)
-		r = pack_new(pool, &csinode_layout, &m, NULL, ret);
-	if (r < 0)
-		return r;
-	n = (struct csinode *)*ret;
 	json_array_foreach ((json_t *)json_at(item, "spec", "drivers", NULL), i, driver) {
 		const char *name = json_string_at(driver, "name", NULL);
 
-		n->nfs |= streq_null(name, "nfs.berth.dev");
-		n->hostpath |= streq_null(name, "hostpath.berth.dev");
+		if (name && r >= 0)
+			r = add_line(&lines, name, NULL);
 	}
-	return 0;
+	return r < 0 ? r
+		     : pack_new(pool, &csinode_layout, &m, &(struct raw_lines){lines.data}, ret);
 }
 
 static void csinode_free(struct strpool *pool, struct object *o)
 {
 	pack_free(pool, &csinode_layout, o);
+}
+
+bool csinode_has(const struct csinode *n, const char *driver)
+{
+	return find_line(n->drivers, driver, '\n');
 }
 
 const struct kind kind_csinode = {

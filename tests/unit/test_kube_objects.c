@@ -14,6 +14,7 @@
 
 #include "data/decode.h"
 #include "fault.h"
+#include "kube/bnode.h"
 #include "kube/cache.h"
 #include "kube/class.h"
 #include "kube/pack.h"
@@ -265,8 +266,9 @@ static void nodes_and_leases(void **state)
 	o = decoded(*state, &kind_csinode,
 		"{\"metadata\":{" META
 		"},\"spec\":{\"drivers\":[{\"name\":\"nfs.berth.dev\"},{}]}}");
-	assert_true(csinode_of(o)->nfs);
-	assert_false(csinode_of(o)->hostpath);
+	assert_true(csinode_has(csinode_of(o), "nfs.berth.dev"));
+	assert_false(csinode_has(csinode_of(o), "nfs.berth"));
+	assert_false(csinode_has(csinode_of(o), "hostpath.berth.dev"));
 	kind_csinode.free(*state, o);
 	o = decoded(*state, &kind_lease,
 		"{\"metadata\":{" META ",\"namespace\":\"ns\"},\"spec\":{\"holderIdentity\":\"me\","
@@ -274,6 +276,25 @@ static void nodes_and_leases(void **state)
 	assert_string_equal(leaseobj_of(o)->holder, "me");
 	assert_int_equal(leaseobj_of(o)->duration, 40);
 	kind_lease.free(*state, o);
+}
+
+static void labels_of_a_node(void **state)
+{
+	struct object *o = decoded(*state, &kind_node,
+		"{\"metadata\":{" META ",\"labels\":{\"topology.berth.dev/node\":\"n1\","
+		"\"other/nfs\":\"x\",\"topology.berth.dev/nfs\":\"true\","
+		"\"topology.berth.dev/odd\":7,\"topology.berth.dev/split\":\"a\\nb\"}}}");
+	char value[8];
+
+	assert_true(node_topology(node_of(o), "node", value, sizeof(value)));
+	assert_string_equal(value, "n1");
+	assert_true(node_topology(node_of(o), "nfs", value, sizeof(value)));
+	assert_string_equal(value, "true");
+	assert_false(node_topology(node_of(o), "nfs", value, 4));
+	assert_false(node_topology(node_of(o), "no", value, sizeof(value)));
+	assert_false(node_topology(node_of(o), "odd", value, sizeof(value)));
+	assert_false(node_topology(node_of(o), "split", value, sizeof(value)));
+	kind_node.free(*state, o);
 }
 
 static void our_kinds(void **state)
@@ -461,6 +482,7 @@ int main(void)
 		T(a_volume_of_which_little_is_known),
 		T(a_class),
 		T(nodes_and_leases),
+		T(labels_of_a_node),
 		T(our_kinds),
 		T(what_is_no_object_is_refused),
 		T(odd_objects_are_objects),
