@@ -29,26 +29,6 @@ static int take_binding(const json_t *value, void *target, struct err *e)
 	return 0;
 }
 
-static int take_level(const json_t *value, void *target, struct err *e)
-{
-	const char *s = json_string_value(value);
-
-	if (!s || log_level_parse(s, target) < 0)
-		return err_set(e, EINVAL, "must be error, warning, info or debug");
-	return 0;
-}
-
-static int take_format(const json_t *value, void *target, struct err *e)
-{
-	const char *s = json_string_value(value);
-
-	if (s && streq(s, "auto"))
-		return 0;
-	if (!s || log_format_parse(s, target) < 0)
-		return err_set(e, EINVAL, "must be auto, text, json or journal");
-	return 0;
-}
-
 static int take_removal(const json_t *value, void *target, struct err *e)
 {
 	const char *s = json_string_value(value);
@@ -60,37 +40,6 @@ static int take_removal(const json_t *value, void *target, struct err *e)
 		}
 	}
 	return err_set(e, EINVAL, "must be never, empty or all");
-}
-
-/* "host:port", ":port", "[v6]:port" or "" for no server at all. */
-static int take_listen(const json_t *value, void *target, struct err *e)
-{
-	struct config *c = target;
-	const char *s = json_string_value(value);
-	const char *colon = s ? strrchr(s, ':') : NULL;
-	size_t n;
-	uint64_t port;
-
-	if (s && !*s) {
-		c->listen = false;
-		return 0;
-	}
-	if (!colon || parse_u64(colon + 1, 0, UINT16_MAX, &port) < 0)
-		return err_set(e, EINVAL, "must be address:port, :port or \"\"");
-	n = (size_t)(colon - s);
-	if (n >= 2 && s[0] == '[' && s[n - 1] == ']') {
-		s++;
-		n -= 2;
-	} else if (memchr(s, ':', n)) {
-		return err_set(e, EINVAL, "an IPv6 address stands in brackets: [::1]:9808");
-	}
-	if (n >= sizeof(c->listen_address))
-		return err_set(e, EINVAL, "the address is too long");
-	memcpy(c->listen_address, s, n);
-	c->listen_address[n] = '\0';
-	c->listen_port = (uint16_t)port;
-	c->listen = true;
-	return 0;
 }
 
 static int take_aliases(const json_t *value, void *target, struct err *e)
@@ -112,52 +61,6 @@ static int take_aliases(const json_t *value, void *target, struct err *e)
 	return 0;
 }
 
-/* The string is cut in two where it lies: json_t's text belongs to the document that we own. */
-static int split_place(struct config_place *p, char *text, struct err *e)
-{
-	char *slash = strstr(text, ":/");
-
-	if (!*text || *text == '/' || *text == ':')
-		return err_set(e, EINVAL, "\"%s\" must be server or server:/export", text);
-	p->server = text;
-	p->export_ = NULL;
-	if (slash) {
-		*slash = '\0';
-		p->export_ = slash + 1;
-	}
-	if (text[0] == '[' && str_ends_with(text, "]")) {
-		text[strlen(text) - 1] = '\0';
-		p->server = text + 1;
-	}
-	return 0;
-}
-
-static int take_allow(const json_t *value, void *target, struct err *e)
-{
-	struct config *c = target;
-	size_t i, n = json_array_size(value);
-	json_t *item;
-
-	if (!json_is_array(value))
-		return err_set(e, EINVAL, "must be a list of server:/export");
-	if (n > CONFIG_ALLOW_MAX)
-		return err_set(e, ERANGE, "has more than %d entries", CONFIG_ALLOW_MAX);
-	c->nfs.allow = calloc(n + 1, sizeof(*c->nfs.allow));
-	if (!c->nfs.allow)
-		return err_set(e, ENOMEM, "out of memory");
-	json_array_foreach (value, i, item) {
-		int r;
-
-		if (!json_is_string(item))
-			return err_set(e, EINVAL, "entry %zu must be server:/export", i + 1);
-		r = split_place(&c->nfs.allow[i], (char *)json_string_value(item), e);
-		if (r < 0)
-			return r;
-	}
-	c->nfs.n_allow = n;
-	return 0;
-}
-
 #define AT(member) offsetof(struct config, member)
 #define KEY(name, decode_as, member)                                     \
 	{                                                                \
@@ -172,15 +75,11 @@ static int take_allow(const json_t *value, void *target, struct err *e)
 		.key = (name), .type = DECODE_OBJECT, .sub = &(table) \
 	}
 
-static const struct decode_field log_fields[] = {
-	TAKE("level", AT(log.level), take_level),
-	TAKE("format", AT(log.format), take_format),
-};
-static const struct decode_field kube_fields[] = {
-	KEY("qps", DECODE_DOUBLE, kube.qps),
-	KEY("burst", DECODE_DOUBLE, kube.burst),
-	KEY("inFlight", DECODE_UNSIGNED, kube.in_flight),
-};
+#define SHARED(name, table, member)                                                         \
+	{                                                                                   \
+		.key = (name), .type = DECODE_OBJECT, .offset = AT(member), .sub = &(table) \
+	}
+
 static const struct decode_field lease_fields[] = {
 	KEY("enabled", DECODE_BOOL, lease.enabled),
 	KEY("namespace", DECODE_STRING, lease.namespace_),
@@ -195,7 +94,7 @@ static const struct decode_field nfs_fields[] = {
 	KEY("queueTimeout", DECODE_DURATION, nfs.queue_timeout),
 	KEY("idle", DECODE_DURATION, nfs.idle),
 	KEY("window", DECODE_UNSIGNED, nfs.window),
-	TAKE("allow", 0, take_allow),
+	TAKE("allow", AT(nfs.allow), settings_allow),
 };
 static const struct decode_field orphan_fields[] = {
 	KEY("interval", DECODE_DURATION, orphans.interval),
@@ -212,8 +111,6 @@ static const struct decode_field limit_fields[] = {
 	KEY("reclaims", DECODE_UNSIGNED, limits.reclaims),
 };
 
-static const struct decode_table log_table = DECODE_TABLE(log_fields, true);
-static const struct decode_table kube_table = DECODE_TABLE(kube_fields, true);
 static const struct decode_table lease_table = DECODE_TABLE(lease_fields, true);
 static const struct decode_table nfs_table = DECODE_TABLE(nfs_fields, true);
 static const struct decode_table orphan_table = DECODE_TABLE(orphan_fields, true);
@@ -224,25 +121,25 @@ static const struct decode_field config_fields[] = {
 	KEY("driver", DECODE_STRING, driver),
 	TAKE("aliases", 0, take_aliases),
 	TAKE("binding", AT(assist), take_binding),
-	TAKE("listen", 0, take_listen),
-	PART("log", log_table),
-	PART("kube", kube_table),
+	TAKE("listen", AT(listen), settings_listen),
+	SHARED("log", settings_log_table, log),
+	SHARED("kube", settings_kube_table, kube),
 	PART("leaderElection", lease_table),
 	PART("nfs", nfs_table),
 	KEY("trashTTL", DECODE_DURATION, trash_ttl),
 	PART("orphanScan", orphan_table),
 	PART("retry", retry_table),
 	PART("limits", limit_table),
+	/* berth-agent's part of the same file: checked there. */
+	KEY("agent", DECODE_JSON, agent),
 };
 static const struct decode_table config_table = DECODE_TABLE(config_fields, true);
 
 static void set_defaults(struct config *c)
 {
 	c->driver = "nfs.berth.dev";
-	c->listen = true;
-	c->listen_port = 9808;
-	c->log.level = LOG_LEVEL_INFO;
-	c->log.format = log_format_auto();
+	c->listen = (struct settings_listen){.on = true, .port = 9808};
+	c->log = SETTINGS_LOG_DEFAULT;
 	c->kube.qps = 2000;
 	c->kube.burst = 4000;
 	c->kube.in_flight = 128;
@@ -400,7 +297,7 @@ struct config *config_free(struct config *c)
 {
 	if (!c)
 		return NULL;
-	free(c->nfs.allow);
+	settings_allow_done(&c->nfs.allow);
 	if (c->doc)
 		yaml_doc_free(c->doc);
 	free(c);
@@ -419,18 +316,12 @@ bool config_is_ours(const struct config *c, const char *provisioner)
 
 bool config_names(const struct config *c, const char *server, const char *export_)
 {
-	for (size_t i = 0; i < c->nfs.n_allow; i++) {
-		const struct config_place *p = &c->nfs.allow[i];
-
-		if (streq(p->server, server) && (!p->export_ || streq(p->export_, export_)))
-			return true;
-	}
-	return false;
+	return settings_allow_names(&c->nfs.allow, server, export_);
 }
 
 bool config_allows(const struct config *c, const char *server, const char *export_)
 {
-	return c->nfs.n_allow == 0 || config_names(c, server, export_);
+	return c->nfs.allow.n == 0 || config_names(c, server, export_);
 }
 
 void config_restart_keys(const struct config *a, const struct config *b, char *dst, size_t size)
@@ -440,8 +331,8 @@ void config_restart_keys(const struct config *a, const struct config *b, char *d
 		bool same;
 	} keys[] = {
 		{"driver", streq(a->driver, b->driver)},
-		{"listen", a->listen == b->listen && a->listen_port == b->listen_port &&
-				   streq(a->listen_address, b->listen_address)},
+		{"listen", a->listen.on == b->listen.on && a->listen.port == b->listen.port &&
+				   streq(a->listen.address, b->listen.address)},
 		{"kube", memcmp(&a->kube, &b->kube, sizeof(a->kube)) == 0},
 		{"leaderElection", a->lease.enabled == b->lease.enabled &&
 					   a->lease.duration == b->lease.duration &&

@@ -10,38 +10,23 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/log.h"
+#include "data/settings.h"
 
 #define CONFIG_ALIASES_MAX 16
-#define CONFIG_ALLOW_MAX 1024
 
 /* What the orphan scan may take away: nothing, what was never used and is empty, or all that the
  * record proves to be ours. */
 enum orphan_removal { ORPHANS_KEEP, ORPHANS_EMPTY, ORPHANS_ALL };
-
-/* A server and an export, or every export of the server (export_ NULL). */
-struct config_place {
-	const char *server;
-	const char *export_;
-};
 
 /* Times in ns. Texts live as long as the configuration. */
 struct config {
 	const char *driver;
 	const char *aliases[CONFIG_ALIASES_MAX];
 	size_t n_aliases;
-	bool assist;             /* binding of classes that do not say */
-	char listen_address[64]; /* "" for all */
-	uint16_t listen_port;
-	bool listen; /* false for listen: "" */
-	struct {
-		enum log_level level;
-		enum log_format format;
-	} log;
-	struct {
-		double qps, burst;
-		unsigned in_flight;
-	} kube;
+	bool assist; /* binding of classes that do not say */
+	struct settings_listen listen;
+	struct settings_log log;
+	struct settings_kube kube;
 	struct {
 		bool enabled;
 		const char *namespace_; /* NULL: our own */
@@ -52,8 +37,7 @@ struct config {
 		const char *worker; /* NULL: beside our executable */
 		uint64_t operation_timeout, queue_timeout, idle;
 		unsigned window;
-		struct config_place *allow; /* none: what StorageClasses name */
-		size_t n_allow;
+		struct settings_allow allow; /* none: what StorageClasses name */
 	} nfs;
 	uint64_t trash_ttl; /* of classes that do not say */
 	struct {
@@ -67,6 +51,7 @@ struct config {
 	struct {
 		unsigned claims, per_server, reclaims;
 	} limits;
+	const json_t *agent;  /* berth-agent's keys in the same file */
 	struct yaml_doc *doc; /* owns the texts */
 };
 

@@ -159,13 +159,13 @@ int provisioner_http_start(struct provisioner *p, struct err *e)
 {
 	static const struct http_handler handler = {.request = on_request};
 	const struct http_options o = {
-		.address = *p->config->listen_address ? p->config->listen_address : "::",
-		.port = p->config->listen_port,
+		.address = *p->config->listen.address ? p->config->listen.address : "::",
+		.port = p->config->listen.port,
 		.fd = -1,
 	};
 	int r;
 
-	if (!p->config->listen)
+	if (!p->config->listen.on)
 		return 0;
 	r = http_server_new(&p->http, p->loop, &o, &handler, p, e);
 	return r < 0 ? err_prefix(e, "listen") : 0;

@@ -16,9 +16,10 @@ static void check(const struct config *c)
 		c->limits.per_server == 0 || c->limits.reclaims == 0 || c->kube.in_flight == 0 ||
 		c->nfs.window == 0 || c->n_aliases > CONFIG_ALIASES_MAX || !*c->driver)
 		abort();
-	for (size_t i = 0; i < c->nfs.n_allow; i++)
-		if (!*c->nfs.allow[i].server ||
-			(c->nfs.allow[i].export_ && c->nfs.allow[i].export_[0] != '/'))
+	for (size_t i = 0; i < c->nfs.allow.n; i++)
+		if (!*c->nfs.allow.places[i].server ||
+			(c->nfs.allow.places[i].export_ &&
+				c->nfs.allow.places[i].export_[0] != '/'))
 			abort();
 }
 

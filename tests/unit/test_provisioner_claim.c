@@ -215,17 +215,17 @@ static void a_wrong_class_names_its_parameter(void **state)
 
 static void a_server_off_the_list_is_refused(void **state)
 {
-	struct config_place place = {"s", "/other"};
+	struct settings_place place = {"s", "/other"};
 	struct pvc c = plain_claim();
 	struct err e = ERR_NULL;
 
-	config.nfs.allow = &place;
-	config.nfs.n_allow = 1;
+	config.nfs.allow.places = &place;
+	config.nfs.allow.n = 1;
 	assert_int_equal(check(*state, &c, &e), CLAIM_REFUSE);
 	assert_non_null(strstr(e.text, "nfs.allow"));
 	place.export_ = "/x";
 	assert_int_equal(check(*state, &c, &e), CLAIM_READY);
-	config.nfs.n_allow = 0;
+	config.nfs.allow.n = 0;
 }
 
 static void a_missing_class_is_told_if_it_was_announced(void **state)

@@ -30,9 +30,9 @@ static void defaults_without_a_file(void **state)
 	(void)state;
 	assert_int_equal(config_load(&c, NULL, NULL), 0);
 	assert_string_equal(c->driver, "nfs.berth.dev");
-	assert_true(c->listen);
-	assert_int_equal(c->listen_port, 9808);
-	assert_string_equal(c->listen_address, "");
+	assert_true(c->listen.on);
+	assert_int_equal(c->listen.port, 9808);
+	assert_string_equal(c->listen.address, "");
 	assert_true(c->lease.enabled);
 	assert_true(c->lease.duration == SECONDS(15));
 	assert_true(c->kube.qps > 1999 && c->kube.qps < 2001);
@@ -75,8 +75,8 @@ static void every_key(void **state)
 	assert_string_equal(c->aliases[1], "other");
 	assert_int_equal(c->n_aliases, 2);
 	assert_true(c->assist);
-	assert_string_equal(c->listen_address, "::1");
-	assert_int_equal(c->listen_port, 9900);
+	assert_string_equal(c->listen.address, "::1");
+	assert_int_equal(c->listen.port, 9900);
 	assert_int_equal(c->log.level, LOG_LEVEL_DEBUG);
 	assert_int_equal(c->log.format, LOG_FORMAT_JSON);
 	assert_int_equal(c->kube.in_flight, 7);
@@ -84,7 +84,7 @@ static void every_key(void **state)
 	assert_string_equal(c->lease.namespace_, "n");
 	assert_true(c->nfs.queue_timeout == SECONDS(2));
 	assert_int_equal(c->nfs.window, 4);
-	assert_int_equal(c->nfs.n_allow, 3);
+	assert_int_equal(c->nfs.allow.n, 3);
 	assert_true(c->trash_ttl == SECONDS(3600));
 	assert_true(c->orphans.interval == 0);
 	assert_int_equal(c->orphans.remove, ORPHANS_ALL);

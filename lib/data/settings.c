@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* settings.c: keys of the configuration that more than one program reads */
+#include "data/settings.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/parse.h"
+#include "base/str.h"
+
+static int take_level(const json_t *value, void *target, struct err *e)
+{
+	const char *s = json_string_value(value);
+
+	if (!s || log_level_parse(s, target) < 0)
+		return err_set(e, EINVAL, "must be error, warning, info or debug");
+	return 0;
+}
+
+static int take_format(const json_t *value, void *target, struct err *e)
+{
+	const char *s = json_string_value(value);
+
+	if (s && streq(s, "auto"))
+		return 0;
+	if (!s || log_format_parse(s, target) < 0)
+		return err_set(e, EINVAL, "must be auto, text, json or journal");
+	return 0;
+}
+
+static const struct decode_field log_fields[] = {
+	{.key = "level",
+		.type = DECODE_CUSTOM,
+		.offset = offsetof(struct settings_log, level),
+		.custom = take_level},
+	{.key = "format",
+		.type = DECODE_CUSTOM,
+		.offset = offsetof(struct settings_log, format),
+		.custom = take_format},
+};
+const struct decode_table settings_log_table = DECODE_TABLE(log_fields, true);
+
+static const struct decode_field kube_fields[] = {
+	{.key = "qps", .type = DECODE_DOUBLE, .offset = offsetof(struct settings_kube, qps)},
+	{.key = "burst", .type = DECODE_DOUBLE, .offset = offsetof(struct settings_kube, burst)},
+	{.key = "inFlight",
+		.type = DECODE_UNSIGNED,
+		.offset = offsetof(struct settings_kube, in_flight)},
+};
+const struct decode_table settings_kube_table = DECODE_TABLE(kube_fields, true);
+
+int settings_listen(const json_t *value, void *target, struct err *e)
+{
+	struct settings_listen *l = target;
+	const char *s = json_string_value(value);
+	const char *colon = s ? strrchr(s, ':') : NULL;
+	size_t n;
+	uint64_t port;
+
+	if (s && !*s) {
+		l->on = false;
+		return 0;
+	}
+	if (!colon || parse_u64(colon + 1, 0, UINT16_MAX, &port) < 0)
+		return err_set(e, EINVAL, "must be address:port, :port or \"\"");
+	n = (size_t)(colon - s);
+	if (n >= 2 && s[0] == '[' && s[n - 1] == ']') {
+		s++;
+		n -= 2;
+	} else if (memchr(s, ':', n)) {
+		return err_set(e, EINVAL, "an IPv6 address stands in brackets: [::1]:9808");
+	}
+	if (n >= sizeof(l->address))
+		return err_set(e, EINVAL, "the address is too long");
+	memcpy(l->address, s, n);
+	l->address[n] = '\0';
+	l->port = (uint16_t)port;
+	l->on = true;
+	return 0;
+}
+
+/* The string is cut in two where it lies: json_t's text belongs to the document that we own. */
+static int split_place(struct settings_place *p, char *text, struct err *e)
+{
+	char *slash = strstr(text, ":/");
+
+	if (!*text || *text == '/' || *text == ':')
+		return err_set(e, EINVAL, "\"%s\" must be server or server:/export", text);
+	p->server = text;
+	p->export_ = NULL;
+	if (slash) {
+		*slash = '\0';
+		p->export_ = slash + 1;
+	}
+	if (text[0] == '[' && str_ends_with(text, "]")) {
+		text[strlen(text) - 1] = '\0';
+		p->server = text + 1;
+	}
+	return 0;
+}
+
+int settings_allow(const json_t *value, void *target, struct err *e)
+{
+	struct settings_allow *a = target;
+	size_t i, n = json_array_size(value);
+	json_t *item;
+
+	if (!json_is_array(value))
+		return err_set(e, EINVAL, "must be a list of server:/export");
+	if (n > SETTINGS_ALLOW_MAX)
+		return err_set(e, ERANGE, "has more than %d entries", SETTINGS_ALLOW_MAX);
+	a->places = calloc(n + 1, sizeof(*a->places));
+	if (!a->places)
+		return err_set(e, ENOMEM, "out of memory");
+	json_array_foreach (value, i, item) {
+		int r;
+
+		if (!json_is_string(item))
+			return err_set(e, EINVAL, "entry %zu must be server:/export", i + 1);
+		r = split_place(&a->places[i], (char *)json_string_value(item), e);
+		if (r < 0)
+			return r;
+	}
+	a->n = n;
+	return 0;
+}
+
+void settings_allow_done(struct settings_allow *a)
+{
+	free(a->places);
+	*a = (struct settings_allow){NULL};
+}
+
+bool settings_allow_names(const struct settings_allow *a, const char *server, const char *export_)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		const struct settings_place *p = &a->places[i];
+
+		if (streq(p->server, server) && (!p->export_ || streq(p->export_, export_)))
+			return true;
+	}
+	return false;
+}

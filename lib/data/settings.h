@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* settings.h: configuration keys that berth-provisioner and berth-agent read alike: log, kube,
+ * listen and nfs.allow */
+#ifndef BERTH_DATA_SETTINGS_H
+#define BERTH_DATA_SETTINGS_H
+
+#include <stdint.h>
+
+#include "base/log.h"
+#include "data/decode.h"
+
+#define SETTINGS_ALLOW_MAX 1024
+
+struct settings_log {
+	enum log_level level;
+	enum log_format format;
+};
+#define SETTINGS_LOG_DEFAULT \
+	((struct settings_log){.level = LOG_LEVEL_INFO, .format = log_format_auto()})
+
+/* Requests to the API server: a second, at once, in flight. */
+struct settings_kube {
+	double qps, burst;
+	unsigned in_flight;
+};
+
+/* "host:port", ":port", "[v6]:port" or "" for no server at all. */
+struct settings_listen {
+	char address[64]; /* "" for all */
+	uint16_t port;
+	bool on;
+};
+
+/* A server and an export, or every export of the server (export_ NULL). */
+struct settings_place {
+	const char *server;
+	const char *export_;
+};
+/* Texts belong to the document, the array to this. */
+struct settings_allow {
+	struct settings_place *places;
+	size_t n;
+};
+
+/* For DECODE_OBJECT: into struct settings_log, struct settings_kube. */
+extern const struct decode_table settings_log_table, settings_kube_table;
+/* For DECODE_CUSTOM: target is the struct of the same name. */
+int settings_listen(const json_t *value, void *target, struct err *e);
+/* A list of server or server:/export, IPv6 in brackets. The document's strings are cut in place. */
+int settings_allow(const json_t *value, void *target, struct err *e);
+void settings_allow_done(struct settings_allow *a);
+/* Whether the list names it: false where the list is empty. */
+bool settings_allow_names(const struct settings_allow *a, const char *server, const char *export_);
+
+#endif
