@@ -14,7 +14,6 @@
 
 /* (uid_t)-1 means "leave alone". */
 #define ID_MAX (UINT32_MAX - 1)
-#define SERVER_MAX 253
 
 void facts_done(struct facts *f)
 {
@@ -121,42 +120,14 @@ static int bad(struct err *e, const char *field, const char *why)
 	return err_set(e, EBADMSG, "%s: %s", field, why);
 }
 
-static int check_server(const char *s, struct err *e)
-{
-	size_t n = strlen(s);
-
-	if (n == 0 || n > SERVER_MAX || s[0] == '-' ||
-		strspn(s, "0123456789.:-_%"
-			  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") != n)
-		return bad(e, ATTR_SERVER, "is no name and no address");
-	return 0;
-}
-
-static int check_export(const char *s, struct err *e)
-{
-	if (s[0] != '/' || strlen(s) >= VOLUME_EXPORT_MAX)
-		return bad(e, ATTR_EXPORT, "is no absolute path");
-	/* The export's root has no component to check. */
-	if (!s[1])
-		return 0;
-	for (const char *at = s; *at;) {
-		size_t n = strcspn(++at, "/");
-
-		if (path_component_check(at, n, NULL) < 0)
-			return bad(e, ATTR_EXPORT, "has a bad component");
-		at += n;
-	}
-	return 0;
-}
-
 static int check_place(const struct facts *f, struct err *e)
 {
 	struct err why = ERR_NULL;
 	struct uuid uid;
-	int r = check_server(f->server, e);
+	int r = volume_server_check(f->server, e);
 
 	if (r >= 0)
-		r = check_export(f->export_, e);
+		r = volume_export_check(f->export_, e);
 	if (r < 0)
 		return r;
 	if (path_relative_check(f->directory, &why) < 0)
@@ -175,83 +146,38 @@ static int check_token(const char *s, char dst[static TOKEN_TEXT_MAX], struct er
 	return 0;
 }
 
-static int take_number(const json_t *attrs, const char *key, uint64_t max, uint64_t *ret)
+static const char *attribute(const char *key, void *userdata)
 {
-	const char *s = json_string_at(attrs, key, NULL);
-
-	return s ? parse_u64(s, 0, max, ret) : -ENOENT;
+	return json_string_at(userdata, key, NULL);
 }
 
-/* Ports, version and identities, which a class may have given: absent is fine, malformed is not. */
-static int take_numbers(struct facts *f, const json_t *attrs, struct err *e)
+/* Ports, version, identity and mount flags, which a class may have given: absent is fine, malformed
+ * is not. */
+static int take_options(struct facts *f, const json_t *attrs, struct err *e)
 {
-	uint64_t n = 0;
-	int r;
+	struct volume_attributes a = {.flags = 0};
+	int r = volume_attributes_options(&a, attribute, (void *)attrs, e);
 
-	r = take_number(attrs, ATTR_NFS_PORT, UINT16_MAX, &n);
-	if (r >= 0)
-		f->nfs_port = (uint16_t)n;
-	else if (r != -ENOENT)
-		return bad(e, ATTR_NFS_PORT, "is no port");
-	r = take_number(attrs, ATTR_MOUNT_PORT, UINT16_MAX, &n);
-	if (r >= 0)
-		f->mount_port = (uint16_t)n;
-	else if (r != -ENOENT)
-		return bad(e, ATTR_MOUNT_PORT, "is no port");
-	r = take_number(attrs, ATTR_VERSION, 4, &n);
-	if (r >= 0 && (n == 3 || n == 4))
-		f->version = (int)n;
-	else if (r != -ENOENT)
-		return bad(e, ATTR_VERSION, "is neither 3 nor 4");
-	return 0;
-}
-
-static int take_act_as(struct facts *f, const json_t *attrs, struct err *e)
-{
-	const char *s = json_string_at(attrs, ATTR_ACT_AS, NULL);
-	const char *colon = s ? strchr(s, ':') : NULL;
-	char uid[16];
-	uint64_t u, g;
-
-	if (!s)
-		return 0;
-	if (!colon || (size_t)(colon - s) >= sizeof(uid))
-		return bad(e, ATTR_ACT_AS, "is no uid:gid");
-	memcpy(uid, s, (size_t)(colon - s));
-	uid[colon - s] = '\0';
-	if (parse_u64(uid, 0, ID_MAX, &u) < 0 || parse_u64(colon + 1, 0, ID_MAX, &g) < 0)
-		return bad(e, ATTR_ACT_AS, "is no uid:gid");
-	f->act_as_set = true;
-	f->act_uid = (uid_t)u;
-	f->act_gid = (gid_t)g;
-	return 0;
+	f->nfs_port = a.place.nfs_port;
+	f->mount_port = a.place.mount_port;
+	f->version = a.place.version;
+	f->act_as_set = a.place.act_as_set;
+	f->act_uid = a.place.act_uid;
+	f->act_gid = a.place.act_gid;
+	f->flags |= a.flags;
+	return r;
 }
 
 static int take_owner(struct facts *f, const json_t *attrs, struct err *e)
 {
-	const char *mode = json_string_at(attrs, ATTR_MODE, NULL);
-	uint64_t n = 0;
-	int r = take_number(attrs, ATTR_UID, ID_MAX, &n);
+	struct volume_attributes a = {.flags = 0};
+	int r = volume_attributes_owner(&a, attribute, (void *)attrs, e);
 
-	if (r >= 0) {
-		f->uid = (uid_t)n;
-		f->flags |= VOLUME_UID_SET;
-	} else if (r != -ENOENT) {
-		return bad(e, ATTR_UID, "is no number");
-	}
-	r = take_number(attrs, ATTR_GID, ID_MAX, &n);
-	if (r >= 0) {
-		f->gid = (gid_t)n;
-		f->flags |= VOLUME_GID_SET;
-	} else if (r != -ENOENT) {
-		return bad(e, ATTR_GID, "is no number");
-	}
-	if (mode) {
-		if (parse_mode(mode, &f->mode) < 0)
-			return bad(e, ATTR_MODE, "is no octal mode");
-		f->flags |= VOLUME_MODE_SET;
-	}
-	return 0;
+	f->uid = a.uid;
+	f->gid = a.gid;
+	f->mode = a.mode;
+	f->flags |= a.flags;
+	return r;
 }
 
 static int take_end(struct facts *f, const char *reclaim, const char *ttl, struct err *e)
@@ -302,9 +228,7 @@ int facts_from_volume(struct facts *ret, const json_t *pv, struct err *e)
 	if (r >= 0)
 		r = check_place(&f, e);
 	if (r >= 0)
-		r = take_numbers(&f, attrs, e);
-	if (r >= 0)
-		r = take_act_as(&f, attrs, e);
+		r = take_options(&f, attrs, e);
 	if (r >= 0)
 		r = take_owner(&f, attrs, e);
 	if (r >= 0)
@@ -382,9 +306,7 @@ int facts_from_intent(struct facts *ret, const json_t *intent, struct err *e)
 	if (r >= 0)
 		r = check_place(&f, e);
 	if (r >= 0)
-		r = take_numbers(&f, nfs, e);
-	if (r >= 0)
-		r = take_act_as(&f, nfs, e);
+		r = take_options(&f, nfs, e);
 	if (r >= 0)
 		r = take_permissions(&f, json_object_get(spec, "permissions"), e);
 	if (r >= 0)

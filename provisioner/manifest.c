@@ -78,6 +78,10 @@ static void put_options(json_t *o, const struct facts *f, bool *ok)
 		snprintf(text, sizeof(text), "%u:%u", f->act_uid, f->act_gid);
 		put_text(o, ATTR_ACT_AS, text, ok);
 	}
+	if (f->flags & VOLUME_SUID)
+		put_text(o, ATTR_SUID, "true", ok);
+	if (f->flags & VOLUME_DEV)
+		put_text(o, ATTR_DEV, "true", ok);
 	if (f->trash_ttl) {
 		snprintf(text, sizeof(text), "%llus",
 			(unsigned long long)(f->trash_ttl / NSEC_PER_SEC));

@@ -176,6 +176,16 @@ static int set_shared(struct parse *s, const char *value, struct err *e)
 	return set_flag(s, VOLUME_SHARED, value, e);
 }
 
+static int set_suid(struct parse *s, const char *value, struct err *e)
+{
+	return set_flag(s, VOLUME_SUID, value, e);
+}
+
+static int set_dev(struct parse *s, const char *value, struct err *e)
+{
+	return set_flag(s, VOLUME_DEV, value, e);
+}
+
 static int set_require_node_label(struct parse *s, const char *value, struct err *e)
 {
 	return parse_truth(value, &s->p->require_node_label, e);
@@ -301,6 +311,8 @@ static const struct {
 	{"mode", set_mode},
 	{"adopt", set_adopt},
 	{"shared", set_shared},
+	{"suid", set_suid},
+	{"dev", set_dev},
 	{"requireNodeLabel", set_require_node_label},
 	{"reclaim", set_reclaim},
 	{"trashTTL", set_trash_ttl},

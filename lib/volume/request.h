@@ -43,6 +43,8 @@ enum volume_flag {
 	VOLUME_UID_SET = 1U << 2,
 	VOLUME_GID_SET = 1U << 3,
 	VOLUME_MODE_SET = 1U << 4,
+	VOLUME_SUID = 1U << 5, /* mounted without nosuid */
+	VOLUME_DEV = 1U << 6,  /* mounted without nodev */
 };
 
 struct volume_request {

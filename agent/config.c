@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* config.c: the agent's table of keys, its defaults and the checks across keys */
+#include "agent/config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/pathat.h"
+#include "base/str.h"
+#include "data/yaml.h"
+
+#define PATH_LEN_MAX 1024
+#define DRIVER_MAX 63
+
+static int take_group(const json_t *value, void *target, struct err *e)
+{
+	if (!json_is_integer(value) || json_integer_value(value) < 0 ||
+		json_integer_value(value) >= UINT32_MAX)
+		return err_set(e, EINVAL, "must be the number of a group");
+	*(gid_t *)target = (gid_t)json_integer_value(value);
+	return 0;
+}
+
+/* ---- pools ------------------------------------------------------------------------------- */
+
+static const struct decode_field pool_fields[] = {
+	{.key = "name",
+		.type = DECODE_STRING,
+		.offset = offsetof(struct agent_pool, name),
+		.flags = DECODE_REQUIRED},
+	{.key = "path",
+		.type = DECODE_STRING,
+		.offset = offsetof(struct agent_pool, path),
+		.flags = DECODE_REQUIRED},
+	{.key = "shared", .type = DECODE_BOOL, .offset = offsetof(struct agent_pool, shared)},
+};
+static const struct decode_table pool_table = DECODE_TABLE(pool_fields, true);
+
+/* Absolute, no "." and "..", no empty component, and not the root itself. */
+static int check_path(const char *path, struct err *e)
+{
+	if (path[0] != '/' || !path[1] || strlen(path) >= PATH_LEN_MAX)
+		return err_set(
+			e, EINVAL, "path must be absolute, not / and below %d bytes", PATH_LEN_MAX);
+	for (const char *at = path; *at;) {
+		size_t n = strcspn(++at, "/");
+		struct err why = ERR_NULL;
+
+		if (path_component_check(at, n, &why) < 0)
+			return err_set(e, EINVAL, "path: %s", why.text);
+		at += n;
+	}
+	return 0;
+}
+
+static int check_pool(const struct agent_config *c, const struct agent_pool *p, struct err *e)
+{
+	struct err why = ERR_NULL;
+
+	if (path_component_check(p->name, strlen(p->name), &why) < 0)
+		return err_set(e, EINVAL, "name: %s", why.text);
+	if (agent_config_pool(c, p->name))
+		return err_set(e, EEXIST, "name %s is there twice", p->name);
+	return check_path(p->path, e);
+}
+
+static int take_pools(const json_t *value, void *target, struct err *e)
+{
+	struct agent_config *c = target;
+	size_t i;
+	json_t *item;
+
+	if (!json_is_array(value))
+		return err_set(e, EINVAL, "must be a list of {name, path, shared}");
+	if (json_array_size(value) > AGENT_POOLS_MAX)
+		return err_set(e, ERANGE, "has more than %d entries", AGENT_POOLS_MAX);
+	c->pools = calloc(json_array_size(value) + 1, sizeof(*c->pools));
+	if (!c->pools)
+		return err_set(e, ENOMEM, "out of memory");
+	json_array_foreach (value, i, item) {
+		struct agent_pool *p = &c->pools[i];
+		int r = decode(&pool_table, item, p, e);
+
+		if (r >= 0)
+			r = check_pool(c, p, e);
+		if (r < 0)
+			return err_prefix(e, "entry %zu", i + 1);
+		c->n_pools = i + 1;
+	}
+	return 0;
+}
+
+const struct agent_pool *agent_config_pool(const struct agent_config *c, const char *name)
+{
+	for (size_t i = 0; i < c->n_pools; i++)
+		if (streq(c->pools[i].name, name))
+			return &c->pools[i];
+	return NULL;
+}
+
+/* ---- tables ------------------------------------------------------------------------------ */
+
+#define AT(member) offsetof(struct agent_config, member)
+#define KEY(name, decode_as, member)                                     \
+	{                                                                \
+		.key = (name), .type = (decode_as), .offset = AT(member) \
+	}
+#define TAKE(name, at, function)                                                           \
+	{                                                                                  \
+		.key = (name), .type = DECODE_CUSTOM, .offset = (at), .custom = (function) \
+	}
+#define PART(name, table)                                             \
+	{                                                             \
+		.key = (name), .type = DECODE_OBJECT, .sub = &(table) \
+	}
+#define SHARED(name, table, member)                                                         \
+	{                                                                                   \
+		.key = (name), .type = DECODE_OBJECT, .offset = AT(member), .sub = &(table) \
+	}
+
+static int skip(const json_t *value, void *target, struct err *e)
+{
+	(void)value;
+	(void)target;
+	(void)e;
+	return 0;
+}
+/* A key that berth-provisioner alone reads, in the same file, and checks. */
+#define SKIP(name) TAKE(name, 0, skip)
+
+static const struct decode_field driver_fields[] = {
+	KEY("nfs", DECODE_STRING, nfs_driver),
+	KEY("hostPath", DECODE_STRING, hostpath_driver),
+};
+static const struct decode_field registration_fields[] = {
+	KEY("watchdog", DECODE_DURATION, registration.watchdog),
+	KEY("retryMin", DECODE_DURATION, registration.min),
+	KEY("retryMax", DECODE_DURATION, registration.max),
+};
+static const struct decode_field nfs_fields[] = {
+	TAKE("allow", AT(allow), settings_allow),
+	SKIP("worker"),
+	SKIP("operationTimeout"),
+	SKIP("queueTimeout"),
+	SKIP("idle"),
+	SKIP("window"),
+};
+static const struct decode_table driver_table = DECODE_TABLE(driver_fields, true);
+static const struct decode_table registration_table = DECODE_TABLE(registration_fields, true);
+static const struct decode_table nfs_table = DECODE_TABLE(nfs_fields, true);
+
+static const struct decode_field agent_fields[] = {
+	PART("drivers", driver_table),
+	TAKE("pools", 0, take_pools),
+	TAKE("adminGroup", AT(admin_group), take_group),
+	KEY("exportIdle", DECODE_DURATION, export_idle),
+	KEY("statsCache", DECODE_DURATION, stats_cache),
+	PART("registration", registration_table),
+};
+static const struct decode_table agent_table = DECODE_TABLE(agent_fields, true);
+
+/* The NFS driver's name comes before the agent's own word for it. */
+static const struct decode_field config_fields[] = {
+	KEY("driver", DECODE_STRING, nfs_driver),
+	TAKE("listen", AT(listen), settings_listen),
+	SHARED("log", settings_log_table, log),
+	SHARED("kube", settings_kube_table, kube),
+	PART("nfs", nfs_table),
+	PART("agent", agent_table),
+	SKIP("aliases"),
+	SKIP("binding"),
+	SKIP("leaderElection"),
+	SKIP("trashTTL"),
+	SKIP("orphanScan"),
+	SKIP("retry"),
+	SKIP("limits"),
+};
+static const struct decode_table config_table = DECODE_TABLE(config_fields, true);
+
+static void set_defaults(struct agent_config *c)
+{
+	c->nfs_driver = "nfs.berth.dev";
+	c->hostpath_driver = "hostpath.berth.dev";
+	c->listen = (struct settings_listen){.on = true, .port = 9808};
+	c->log = SETTINGS_LOG_DEFAULT;
+	/* One node's share: an API server has thousands of us. */
+	c->kube = (struct settings_kube){.qps = 20, .burst = 40, .in_flight = 16};
+	c->admin_group = (gid_t)-1;
+	c->export_idle = SECONDS(600);
+	c->stats_cache = SECONDS(60);
+	c->registration.watchdog = SECONDS(60);
+	c->registration.min = SECONDS(1);
+	c->registration.max = SECONDS(60);
+}
+
+/* ---- checks across keys ------------------------------------------------------------------ */
+
+/* "file:line: key: reason" for what the table alone cannot see. */
+static int complain(const struct agent_config *c, const char *name, const char *key, struct err *e)
+{
+	const json_t *value = c->doc ? json_at(yaml_root(c->doc), "agent", key, NULL) : NULL;
+
+	return err_prefix(e, "%s:%u: agent.%s", str_or(name, "defaults"),
+		value ? yaml_line(c->doc, value) : 1, key);
+}
+
+/* A CSIDriver's name, which is also a part of two paths. */
+static int check_driver(const char *s, struct err *e)
+{
+	size_t n = strlen(s);
+
+	if (n == 0)
+		return 0;
+	if (n > DRIVER_MAX || strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789.-") != n ||
+		!strchr("abcdefghijklmnopqrstuvwxyz0123456789", s[0]) || strstr(s, ".."))
+		return err_set(e, EINVAL,
+			"\"%s\" is no name of a driver (a DNS name in lower case, at most %d "
+			"bytes)",
+			s, DRIVER_MAX);
+	return 0;
+}
+
+static int check_drivers(const struct agent_config *c, struct err *e)
+{
+	int r = check_driver(c->nfs_driver, e);
+
+	if (r >= 0)
+		r = check_driver(c->hostpath_driver, e);
+	if (r < 0)
+		return r;
+	if (!*c->nfs_driver && !*c->hostpath_driver)
+		return err_set(e, EINVAL, "both are switched off");
+	return streq(c->nfs_driver, c->hostpath_driver)
+		       ? err_set(e, EINVAL, "both have the name %s", c->nfs_driver)
+		       : 0;
+}
+
+static int check_whole(const struct agent_config *c, const char *name, struct err *e)
+{
+	if (check_drivers(c, e) < 0)
+		return complain(c, name, "drivers", e);
+	if (c->registration.min == 0 || c->registration.max < c->registration.min) {
+		err_set(e, EINVAL, "retryMin must be above 0 and not above retryMax");
+		return complain(c, name, "registration", e);
+	}
+	if (c->registration.watchdog < SECONDS(1)) {
+		err_set(e, EINVAL, "watchdog must be at least 1s");
+		return complain(c, name, "registration", e);
+	}
+	return 0;
+}
+
+/* ---- reading ----------------------------------------------------------------------------- */
+
+static int take(struct agent_config **ret, const char *name, struct yaml_doc *doc, struct err *e)
+{
+	_cleanup_(agent_config_freep) struct agent_config *c = calloc(1, sizeof(*c));
+	int r = 0;
+
+	if (!c) {
+		yaml_doc_free(doc);
+		return err_set(e, ENOMEM, "out of memory");
+	}
+	c->doc = doc;
+	set_defaults(c);
+	/* An empty file is an empty document: all defaults. */
+	if (doc && yaml_root(doc) && !json_is_null(yaml_root(doc)))
+		r = yaml_decode(doc, &config_table, c, e);
+	if (r >= 0)
+		r = check_whole(c, name, e);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(c);
+	return 0;
+}
+
+int agent_config_parse(
+	struct agent_config **ret, const char *name, const char *text, size_t size, struct err *e)
+{
+	struct yaml_doc *doc = NULL;
+	int r = yaml_load(&doc, name, text, size, e);
+
+	return r < 0 ? r : take(ret, name, doc, e);
+}
+
+int agent_config_load(struct agent_config **ret, const char *path, struct err *e)
+{
+	struct yaml_doc *doc = NULL;
+	int r = path ? yaml_load_file(&doc, path, e) : 0;
+
+	return r < 0 ? r : take(ret, path, doc, e);
+}
+
+struct agent_config *agent_config_free(struct agent_config *c)
+{
+	if (!c)
+		return NULL;
+	free(c->pools);
+	settings_allow_done(&c->allow);
+	if (c->doc)
+		yaml_doc_free(c->doc);
+	free(c);
+	return NULL;
+}
+
+bool agent_config_allows(const struct agent_config *c, const char *server, const char *export_)
+{
+	return c->allow.n == 0 || settings_allow_names(&c->allow, server, export_);
+}
