@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fsgroup.h: a pod's fsGroup on an NFS volume: the tree gets the group through berth-nfs, as its
+ * owner (binding.md 4) */
+#ifndef BERTH_AGENT_FSGROUP_H
+#define BERTH_AGENT_FSGROUP_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "event/loop.h"
+#include "volume/attributes.h"
+
+struct volume_backend;
+struct fsgroup;
+
+/*
+ * backend: nfs_backend_new(), borrowed; nobody's operations but ours need run on it.
+ * At most FSGROUP_MAX trees are worked on; more wait for their next try.
+ */
+#define FSGROUP_MAX 64
+int fsgroup_new(struct fsgroup **ret, struct loop *l, struct volume_backend *backend);
+struct fsgroup *fsgroup_free(struct fsgroup *f); /* no callback any more */
+DEFINE_CLEANUP(struct fsgroup *, fsgroup_free)
+
+/*
+ * Gives the directory and all beneath it the group, files g+rw, directories g+rwx and setgid, the
+ * root of the tree last: a root that is right means a tree that is, and costs one request. After 0
+ * exactly one callback, never before the return:
+ *   0             done
+ *   EINPROGRESS   at work, the text says how far; goes on by itself, ask again
+ *   EPERM         the server does not do as told: the text names owner, group and what it made
+ *   others        as the server or the way to it gave them
+ */
+typedef void (*fsgroup_fn)(const struct err *e, void *userdata);
+int fsgroup_apply(struct fsgroup *f, const struct volume_attributes *a, gid_t group, fsgroup_fn fn,
+	void *userdata, struct err *e);
+/* The caller of apply does not wait any more; the work goes on. */
+void fsgroup_forget(struct fsgroup *f, void *userdata);
+size_t fsgroup_running(const struct fsgroup *f);
+
+#endif

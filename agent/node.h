@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* node.h: the CSI Node service of our drivers: publish, unpublish, statistics */
+#ifndef BERTH_AGENT_NODE_H
+#define BERTH_AGENT_NODE_H
+
+#include "agent/config.h"
+#include "agent/fsgroup.h"
+#include "agent/mounter.h"
+#include "agent/volumes.h"
+#include "csi/service.h"
+
+/*
+ * Codes of contracts.md 2.3. A final code is answered only where nothing is left of the publish;
+ * what may be half done ends with Unavailable, DeadlineExceeded or Aborted, and the kubelet comes
+ * again.
+ *
+ * One operation a target, and a publish only while nothing else runs on its volume: Aborted at
+ * once, never a queue behind a hung mount. Unpublishes of one volume at several targets run beside
+ * each other, as the kubelet sends them.
+ */
+enum node_kind { NODE_NFS, NODE_HOSTPATH, _NODE_KIND_MAX };
+
+struct node_options {
+	struct loop *loop;
+	const struct agent_config *config; /* borrowed */
+	struct mounter *mounter;
+	struct volumes *volumes;
+	struct fsgroup *fsgroup; /* NULL: fsGroup on NFS is Unavailable */
+	const char *kubelet_root;
+	/*
+	 * What is known of a mounted volume without touching it (agent/mounts.h): NULL where all is
+	 * well, else why it is abnormal. May be NULL.
+	 */
+	const char *(*condition)(const char *target, void *userdata);
+	/* After every publish and unpublish, whatever their end; for events and reports. May be
+	 * NULL. code RPC_OK: done. p is what was asked for (an unpublish has only target and
+	 * volume). */
+	void (*ended)(const char *what, const struct publication *p, enum rpc_code code,
+		const char *text, void *userdata);
+	void *userdata;
+};
+
+struct node;
+int node_new(struct node **ret, const struct node_options *o, struct err *e);
+/* Running calls are answered with Unavailable. */
+struct node *node_free(struct node *n);
+DEFINE_CLEANUP(struct node *, node_free)
+
+/* For csi_service_new(): the functions, and the userdata that they want for a driver. */
+extern const struct csi_node node_functions;
+void *node_driver(struct node *n, enum node_kind kind);
+/* NodeServiceCapability bits of a driver (DESIGN.md 5, binding.md 4). */
+unsigned node_capabilities(enum node_kind kind);
+
+/* What runs, for view.h. */
+struct node_operation {
+	const char *what; /* publish, unpublish */
+	const char *volume, *target;
+	uint64_t started; /* clock_real() */
+};
+void node_operations(const struct node *n,
+	void (*fn)(const struct node_operation *o, void *userdata), void *userdata);
+
+#endif
