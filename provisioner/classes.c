@@ -86,10 +86,6 @@ static void parse(struct class_info *i, const struct config *c, const struct cla
 		json_object_get(class->parameters, "trashTTL") ? i->p.trash_ttl_ns : c->trash_ttl;
 	i->assist = i->p.binding_set ? i->p.assist : c->assist;
 	i->anyone = !(i->p.flags & owner);
-	if (i->p.source != SOURCE_CSI) {
-		err_set(&i->err, EINVAL, "parameter source: native is not served yet, use csi");
-		return;
-	}
 	check_allowed(i, c);
 }
 

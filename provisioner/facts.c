@@ -78,6 +78,7 @@ static int take_class(struct facts *f, const struct class_info *class)
 	f->nfs_port = p->nfs_port;
 	f->mount_port = p->mount_port;
 	f->version = p->version;
+	f->native = p->source == SOURCE_NATIVE;
 	f->act_as_set = p->act_as_set;
 	f->act_uid = p->act_uid;
 	f->act_gid = p->act_gid;
@@ -156,8 +157,12 @@ static const char *attribute(const char *key, void *userdata)
 static int take_options(struct facts *f, const json_t *attrs, struct err *e)
 {
 	struct volume_attributes a = {.flags = 0};
+	const char *source = json_string_at(attrs, ATTR_SOURCE, NULL);
 	int r = volume_attributes_options(&a, attribute, (void *)attrs, e);
 
+	if (r >= 0 && source && !streq(source, "native"))
+		return bad(e, ATTR_SOURCE, "is unknown");
+	f->native = source;
 	f->nfs_port = a.place.nfs_port;
 	f->mount_port = a.place.mount_port;
 	f->version = a.place.version;
@@ -193,9 +198,12 @@ static int take_volume_texts(struct facts *f, const json_t *pv, const json_t *at
 {
 	const json_t *spec = json_object_get(pv, "spec");
 	const json_t *claim = json_object_get(spec, "claimRef");
+	const char *driver = json_string_at(spec, "csi", "driver", NULL);
 
+	if (!driver)
+		driver = json_string_at(attrs, ATTR_DRIVER, NULL);
 	if (take_text(&f->pv, json_string_at(pv, "metadata", "name", NULL)) < 0 ||
-		take_text(&f->driver, json_string_at(spec, "csi", "driver", NULL)) < 0 ||
+		take_text(&f->driver, driver) < 0 ||
 		take_text(&f->provisioner, json_string_at(pv, "metadata", "annotations",
 						   NOTE_PROVISIONED_BY, NULL)) < 0 ||
 		take_text(&f->class, json_string_at(spec, "storageClassName", NULL)) < 0 ||
@@ -209,17 +217,64 @@ static int take_volume_texts(struct facts *f, const json_t *pv, const json_t *at
 	return take_text(&f->claim_uid, json_string_at(claim, "uid", NULL));
 }
 
+char *facts_path(const struct facts *f)
+{
+	const char *root = streq(f->export_, "/") ? "" : f->export_;
+	char *path = NULL;
+
+	return asprintf(&path, "%s/%s", root, f->directory) < 0 ? NULL : path;
+}
+
+/* The annotation of a native PV can be edited, its spec cannot: they must agree. */
+static int check_native(const struct facts *f, const json_t *pv, struct err *e)
+{
+	const json_t *nfs = json_at(pv, "spec", "nfs", NULL);
+	_cleanup_free_ char *path = facts_path(f);
+
+	if (!path)
+		return err_set(e, ENOMEM, "out of memory");
+	if (f->native != (nfs != NULL))
+		return bad(e, ATTR_SOURCE, "is not that of the PV");
+	if (nfs && (!streq_null(f->server, json_string_at(nfs, "server", NULL)) ||
+			   !streq_null(path, json_string_at(nfs, "path", NULL))))
+		return bad(e, "spec.nfs", "does not lie where " NOTE_ATTRIBUTES " says");
+	return 0;
+}
+
+/* A new reference to what a csi PV has as volumeAttributes and a native one as annotation. */
+static int take_attributes(json_t **ret, const json_t *pv, struct err *e)
+{
+	json_t *attrs = (json_t *)json_at(pv, "spec", "csi", "volumeAttributes", NULL);
+	const char *text = json_string_at(pv, "metadata", "annotations", NOTE_ATTRIBUTES, NULL);
+
+	if (attrs) {
+		*ret = json_incref(attrs);
+		return 0;
+	}
+	if (json_at(pv, "spec", "csi", NULL))
+		return bad(e, "spec.csi.volumeAttributes", "is missing");
+	if (!text)
+		return bad(e, NOTE_ATTRIBUTES, "is missing");
+	if (data_json_load(text, strlen(text), ret, e) == -ENOMEM)
+		return -ENOMEM;
+	if (!*ret) {
+		err_prefix(e, NOTE_ATTRIBUTES);
+		return -EBADMSG;
+	}
+	return 0;
+}
+
 int facts_from_volume(struct facts *ret, const json_t *pv, struct err *e)
 {
 	_cleanup_facts_ struct facts f = {0};
-	const json_t *attrs = json_at(pv, "spec", "csi", "volumeAttributes", NULL);
+	_cleanup_json_ json_t *attrs = NULL;
 	const json_t *notes = json_at(pv, "metadata", "annotations", NULL);
 	const char *size = json_string_at(pv, "spec", "capacity", "storage", NULL);
 	const char *reclaim = json_string_at(notes, NOTE_RECLAIM, NULL);
-	int r;
+	int r = take_attributes(&attrs, pv, e);
 
-	if (!attrs)
-		return bad(e, "spec.csi.volumeAttributes", "is missing");
+	if (r < 0)
+		return r;
 	if (take_volume_texts(&f, pv, attrs) < 0)
 		return err_set(e, ENOMEM, "out of memory");
 	if (!reclaim)
@@ -231,6 +286,8 @@ int facts_from_volume(struct facts *ret, const json_t *pv, struct err *e)
 		r = take_options(&f, attrs, e);
 	if (r >= 0)
 		r = take_owner(&f, attrs, e);
+	if (r >= 0)
+		r = check_native(&f, pv, e);
 	if (r >= 0)
 		r = take_end(&f, reclaim, json_string_at(attrs, ATTR_TRASH_TTL, NULL), e);
 	if (r < 0)

@@ -28,6 +28,7 @@ struct facts {
 	uint64_t trash_ttl;
 	uint16_t nfs_port, mount_port;
 	int version;
+	bool native; /* the PV is an in-tree nfs: one, mounted by the kubelet itself */
 	bool act_as_set;
 	uid_t act_uid;
 	gid_t act_gid;
@@ -43,12 +44,15 @@ int facts_pv_name(const struct uuid *claim_uid, char **ret);
 int facts_from_class(struct facts *ret, const char *driver, const struct class_info *class,
 	const char *server, const struct pvc *claim);
 /*
- * From a live PV. -EBADMSG naming the field where it is none of ours or lacks what reclaim needs;
- * whatever stands there is checked as input from outside.
+ * From a live PV, csi or native. -EBADMSG naming the field where it is none of ours or lacks what
+ * reclaim needs; whatever stands there is checked as input from outside.
  */
 int facts_from_volume(struct facts *ret, const json_t *pv, struct err *e);
 /* From a live BerthVolume, likewise. */
 int facts_from_intent(struct facts *ret, const json_t *intent, struct err *e);
+
+/* Where the directory lies in the server's name space: the path of a native PV. */
+char *facts_path(const struct facts *f); /* NULL without memory */
 
 /* Views for a backend; valid as long as f. */
 struct volume_place facts_place(const struct facts *f);

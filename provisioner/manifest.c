@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -74,6 +75,8 @@ static void put_options(json_t *o, const struct facts *f, bool *ok)
 		put_number_text(o, ATTR_MOUNT_PORT, f->mount_port, ok);
 	if (f->version)
 		put_number_text(o, ATTR_VERSION, (uint64_t)f->version, ok);
+	if (f->native)
+		put_text(o, ATTR_SOURCE, "native", ok);
 	if (f->act_as_set) {
 		snprintf(text, sizeof(text), "%u:%u", f->act_uid, f->act_gid);
 		put_text(o, ATTR_ACT_AS, text, ok);
@@ -103,6 +106,8 @@ static json_t *attributes(const struct manifest_volume *m)
 	put_text(o, ATTR_DIRECTORY, f->directory, &ok);
 	put_text(o, ATTR_RECLAIM, volume_reclaim_text(f->reclaim), &ok);
 	put_text(o, ATTR_IDENTITY, m->identity, &ok);
+	if (f->native)
+		put_text(o, ATTR_DRIVER, f->driver, &ok);
 	if (*f->identity)
 		put_text(o, ATTR_EXPORT_ID, f->identity, &ok);
 	if (f->flags & VOLUME_UID_SET)
@@ -115,6 +120,16 @@ static json_t *attributes(const struct manifest_volume *m)
 	return finish(o, ok);
 }
 
+/* The attributes as text: an annotation holds nothing else. */
+static json_t *attributes_text(const struct manifest_volume *m)
+{
+	_cleanup_json_ json_t *o = attributes(m);
+	_cleanup_free_ char *s = NULL;
+	size_t size;
+
+	return o && data_json_dump(o, &s, &size) >= 0 ? json_string(s) : NULL;
+}
+
 static json_t *volume_metadata(const struct manifest_volume *m)
 {
 	const struct facts *f = m->facts;
@@ -125,6 +140,8 @@ static json_t *volume_metadata(const struct manifest_volume *m)
 	put_text(notes, NOTE_TOKEN, f->token, &ok);
 	if (f->reclaim == RECLAIM_RECYCLE)
 		put_text(notes, NOTE_RECLAIM, volume_reclaim_text(f->reclaim), &ok);
+	if (f->native)
+		put(notes, NOTE_ATTRIBUTES, attributes_text(m), &ok);
 	put(o, "annotations", notes, &ok);
 	put_text(o, "name", f->pv, &ok);
 	if (f->reclaim != RECLAIM_RETAIN)
@@ -148,11 +165,31 @@ static json_t *claim_ref(const struct manifest_volume *m)
 	return finish(o, ok);
 }
 
+static json_t *csi_source(const struct manifest_volume *m)
+{
+	const struct facts *f = m->facts;
+	json_t *o = json_object();
+	bool ok = o;
+
+	put_text(o, "driver", f->driver, &ok);
+	put_text(o, "volumeHandle", f->pv, &ok);
+	put(o, "volumeAttributes", attributes(m), &ok);
+	return finish(o, ok);
+}
+
+/* What nfs-subdir-external-provisioner makes: the kubelet mounts it with the node's mount.nfs. */
+static json_t *native_source(const struct facts *f)
+{
+	_cleanup_free_ char *path = facts_path(f);
+
+	return path ? json_pack("{s:s,s:s}", "server", f->server, "path", path) : NULL;
+}
+
 static json_t *volume_spec(const struct manifest_volume *m)
 {
 	const struct facts *f = m->facts;
 	const json_t *options = m->class->mount_options;
-	json_t *o = json_object(), *csi = json_object(), *capacity = json_object();
+	json_t *o = json_object(), *capacity = json_object();
 	bool ok = o;
 
 	put(capacity, "storage", quantity(f->capacity), &ok);
@@ -171,10 +208,10 @@ static json_t *volume_spec(const struct manifest_volume *m)
 				"nodeSelectorTerms", "matchExpressions", "key", NODE_LABEL_NFS,
 				"operator", "In", "values", "true"),
 			&ok);
-	put_text(csi, "driver", f->driver, &ok);
-	put_text(csi, "volumeHandle", f->pv, &ok);
-	put(csi, "volumeAttributes", attributes(m), &ok);
-	put(o, "csi", csi, &ok);
+	if (f->native)
+		put(o, "nfs", native_source(f), &ok);
+	else
+		put(o, "csi", csi_source(m), &ok);
 	return finish(o, ok);
 }
 

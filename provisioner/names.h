@@ -8,11 +8,15 @@
 /* contracts.md 4.1 */
 #define NOTE_PROVISIONER "volume.kubernetes.io/storage-provisioner"
 #define NOTE_PROVISIONER_BETA "volume.beta.kubernetes.io/storage-provisioner"
+#define NOTE_SELECTED_NODE "volume.kubernetes.io/selected-node"
+#define NOTE_SELECTED_NODE_ALPHA "volume.alpha.kubernetes.io/selected-node"
 #define NOTE_BIND_COMPLETED "pv.kubernetes.io/bind-completed"
 #define NOTE_BOUND_BY_CONTROLLER "pv.kubernetes.io/bound-by-controller"
 #define NOTE_PROVISIONED_BY "pv.kubernetes.io/provisioned-by"
 #define NOTE_TOKEN "berth.dev/token"
 #define NOTE_RECLAIM "berth.dev/reclaim"
+/* A native PV has no volumeAttributes: the same keys as JSON text. */
+#define NOTE_ATTRIBUTES "berth.dev/attributes"
 #define FINALIZER_VOLUME "external-provisioner.volume.kubernetes.io/finalizer"
 #define FINALIZER_INTENT "berth.dev/reclaim"
 

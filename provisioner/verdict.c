@@ -6,8 +6,10 @@
 
 bool volume_is_ours(const struct config *c, const struct pv *v)
 {
-	return streq(v->driver, c->driver) && config_is_ours(c, v->provisioned_by) &&
-	       !object_token_none(&v->token) && !(v->flags & PV_MIGRATED);
+	bool source = streq(v->driver, c->driver) || (v->flags & PV_NFS);
+
+	return source && config_is_ours(c, v->provisioned_by) && !object_token_none(&v->token) &&
+	       !(v->flags & PV_MIGRATED);
 }
 
 static bool is_recycled(const struct pv *v)

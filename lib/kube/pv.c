@@ -9,7 +9,7 @@
 
 struct raw_pv {
 	const char *provisioned_by, *beta_class, *class, *token, *reclaim;
-	const json_t *by_controller, *migrated, *modes, *claim, *affinity, *csi;
+	const json_t *by_controller, *migrated, *modes, *claim, *affinity, *csi, *nfs;
 	const char *policy, *volume_mode, *phase;
 	const char *driver, *claim_namespace, *claim_name, *claim_uid;
 };
@@ -38,6 +38,7 @@ static const struct decode_field spec_fields[] = {
 	J("nodeAffinity", affinity),
 	PACK_OBJECT("claimRef", struct raw_pv, claim),
 	PACK_OBJECT("csi", struct raw_pv, csi),
+	PACK_OBJECT("nfs", struct raw_pv, nfs),
 };
 static const struct decode_table spec_table = DECODE_TABLE(spec_fields, false);
 
@@ -121,6 +122,8 @@ static unsigned read_flags(const struct raw_pv *raw, const struct meta *m)
 		flags |= PV_BOUND_BY_CONTROLLER;
 	if (raw->migrated)
 		flags |= PV_MIGRATED;
+	if (raw->nfs)
+		flags |= PV_NFS;
 	return flags;
 }
 

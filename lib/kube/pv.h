@@ -17,6 +17,7 @@ enum pv_flag {
 	PV_AFFINITY = 1U << 4,  /* spec.nodeAffinity */
 	PV_BOUND_BY_CONTROLLER = 1U << 5,
 	PV_MIGRATED = 1U << 6,
+	PV_NFS = 1U << 7, /* spec.nfs, an in-tree source */
 };
 
 struct pv {

@@ -19,6 +19,8 @@
 #define ATTR_UID "uid"
 #define ATTR_GID "gid"
 #define ATTR_MODE "mode"
+#define ATTR_SOURCE "source" /* "native": spec.nfs instead of spec.csi */
+#define ATTR_DRIVER "driver" /* native only: spec.csi.driver of the others */
 #define ATTR_SUID "suid"
 #define ATTR_DEV "dev"
 #define ATTR_POOL "pool"

@@ -157,6 +157,81 @@ static void a_volume_with_little(void **state)
 	facts_done(&f);
 }
 
+/* As nfs-subdir-external-provisioner's, with what reclaim needs beside it. */
+static void a_native_volume(void **state)
+{
+	struct facts f = poor();
+	struct class_info class = {.retain = true};
+	struct manifest_volume m = {&f, &class, NULL, "i", ACCESS_RWX};
+
+	(void)state;
+	f.native = true;
+	same(manifest_volume(&m),
+		"{\"apiVersion\":\"v1\",\"kind\":\"PersistentVolume\",\"metadata\":{\"name\":"
+		"\"pvc-" UID
+		"\",\"annotations\":{\"pv.kubernetes.io/provisioned-by\":\"nfs.berth.dev\","
+		"\"berth.dev/token\":\"" TOKEN "\",\"berth.dev/attributes\":"
+		"\"{\\\"server\\\":\\\"10.0.0.1\\\",\\\"export\\\":\\\"/\\\","
+		"\\\"directory\\\":\\\"d\\\",\\\"reclaim\\\":\\\"Retain\\\","
+		"\\\"storage.kubernetes.io/csiProvisionerIdentity\\\":\\\"i\\\","
+		"\\\"driver\\\":\\\"nfs.berth.dev\\\",\\\"source\\\":\\\"native\\\"}\"}},"
+		"\"spec\":{\"capacity\":{\"storage\":\"1000\"},\"accessModes\":["
+		"\"ReadWriteMany\"],"
+		"\"persistentVolumeReclaimPolicy\":\"Retain\",\"storageClassName\":\"fast\","
+		"\"volumeMode\":\"Filesystem\","
+		"\"claimRef\":{\"apiVersion\":\"v1\",\"kind\":\"PersistentVolumeClaim\","
+		"\"namespace\":\"default\",\"name\":\"web\",\"uid\":\"" UID "\"},"
+		"\"nfs\":{\"server\":\"10.0.0.1\",\"path\":\"/d\"}}}");
+	facts_done(&f);
+}
+
+/* The annotation is anybody's to edit, the spec nobody's. */
+static const struct {
+	const char *attributes, *error;
+} edited[] = {
+	{"{\"server\":\"10.0.0.2\",\"export\":\"/data\",\"directory\":\"team/web\","
+	 "\"reclaim\":\"Delete\",\"source\":\"native\"}",
+		"spec.nfs"},
+	{"{\"server\":\"nfs-1\",\"export\":\"/data\",\"directory\":\"team/other\","
+	 "\"reclaim\":\"Delete\",\"source\":\"native\"}",
+		"spec.nfs"},
+	{"{\"server\":\"nfs-1\",\"export\":\"/data\",\"directory\":\"team/web\","
+	 "\"reclaim\":\"Delete\"}",
+		"source"},
+	{"{\"server\":\"nfs-1\",\"export\":\"/data\",\"directory\":\"team/web\","
+	 "\"reclaim\":\"Delete\",\"source\":\"magic\"}",
+		"source"},
+	{"[1,2", NOTE_ATTRIBUTES},
+	{"", NOTE_ATTRIBUTES},
+	{NULL, NOTE_ATTRIBUTES},
+};
+
+static void an_edited_annotation_is_refused(void **state)
+{
+	struct facts good = rich(), f = {0};
+	struct class_info class = {.retain = false};
+	struct manifest_volume m = {&good, &class, NULL, "i", ACCESS_RWO};
+	_cleanup_json_ json_t *pv = NULL;
+	json_t *notes;
+
+	(void)state;
+	good.native = true;
+	pv = manifest_volume(&m);
+	notes = (json_t *)json_at(pv, "metadata", "annotations", NULL);
+	for (size_t i = 0; i < ELEMENTSOF(edited); i++) {
+		struct err e = ERR_NULL;
+
+		if (edited[i].attributes)
+			json_object_set_new(
+				notes, NOTE_ATTRIBUTES, json_string(edited[i].attributes));
+		else
+			json_object_del(notes, NOTE_ATTRIBUTES);
+		if (facts_from_volume(&f, pv, &e) != -EBADMSG || !strstr(e.text, edited[i].error))
+			fail_msg("%s: %s", edited[i].attributes, e.text);
+	}
+	facts_done(&good);
+}
+
 static void an_intent_with_everything(void **state)
 {
 	struct facts f = rich();
@@ -208,6 +283,7 @@ static void compare_facts(const struct facts *a, const struct facts *b)
 	assert_int_equal(a->nfs_port, b->nfs_port);
 	assert_int_equal(a->mount_port, b->mount_port);
 	assert_int_equal(a->version, b->version);
+	assert_int_equal(a->native, b->native);
 	assert_int_equal(a->act_as_set, b->act_as_set);
 	assert_int_equal(a->act_uid, b->act_uid);
 	assert_int_equal(a->act_gid, b->act_gid);
@@ -216,9 +292,10 @@ static void compare_facts(const struct facts *a, const struct facts *b)
 /* Reclaim needs nothing but the PV, an undo nothing but the BerthVolume. */
 static void facts_come_back(void **state)
 {
-	struct facts all[] = {rich(), poor()};
+	struct facts all[] = {rich(), poor(), rich()};
 
 	(void)state;
+	all[2].native = true;
 	for (size_t i = 0; i < ELEMENTSOF(all); i++) {
 		struct class_info class = {.retain = false};
 		struct manifest_volume m = {&all[i], &class, NULL, "i", ACCESS_RWO};
@@ -380,18 +457,22 @@ static void no_memory_gives_nothing(void **state)
 	struct facts good = rich();
 	struct class_info class = {.retain = false};
 	struct manifest_volume m = {&good, &class, NULL, "i", ACCESS_RWO};
-	json_t *pv = manifest_volume(&m);
 
 	(void)state;
-	FAULT_LOOP
-	{
-		struct facts f = {0};
+	for (int native = 0; native < 2; native++) {
+		_cleanup_json_ json_t *pv = NULL;
 
-		if (facts_from_volume(&f, pv, NULL) < 0)
-			assert_true(fault_fired());
-		facts_done(&f);
+		good.native = native;
+		pv = manifest_volume(&m);
+		FAULT_LOOP
+		{
+			struct facts f = {0};
+
+			if (facts_from_volume(&f, pv, NULL) < 0)
+				assert_true(fault_fired());
+			facts_done(&f);
+		}
 	}
-	json_decref(pv);
 	facts_done(&good);
 }
 
@@ -400,6 +481,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_volume_with_everything),
 		cmocka_unit_test(a_volume_with_little),
+		cmocka_unit_test(a_native_volume),
+		cmocka_unit_test(an_edited_annotation_is_refused),
 		cmocka_unit_test(an_intent_with_everything),
 		cmocka_unit_test(an_intent_without_an_owner_has_no_permissions),
 		cmocka_unit_test(facts_come_back),
