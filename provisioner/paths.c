@@ -34,6 +34,11 @@ char *api_path_intent(char dst[static API_PATH_MAX], const char *name, const cha
 	return cluster_path(dst, PATH_INTENTS, name, suffix);
 }
 
+char *api_path_node(char dst[static API_PATH_MAX], const char *name)
+{
+	return cluster_path(dst, "/api/v1/nodes", name, "");
+}
+
 char *api_path_claim(
 	char dst[static API_PATH_MAX], const char *namespace_, const char *name, const char *suffix)
 {

@@ -12,6 +12,7 @@
  * it; GET and DELETE ignore it. Returns dst. */
 char *api_path_volume(char dst[static API_PATH_MAX], const char *name, const char *suffix);
 char *api_path_intent(char dst[static API_PATH_MAX], const char *name, const char *suffix);
+char *api_path_node(char dst[static API_PATH_MAX], const char *name);
 char *api_path_claim(char dst[static API_PATH_MAX], const char *namespace_, const char *name,
 	const char *suffix);
 

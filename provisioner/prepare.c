@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "data/decode.h"
 #include "provisioner/paths.h"
-#include "provisioner/provision.h"
+#include "provisioner/prepare.h"
 
 /* How long the server of a list that answered last is taken without asking again. */
 #define CHOSEN_FOR SECONDS(10)
@@ -65,21 +65,25 @@ static int expand_live(struct provision *op, json_t *claim, struct err *e)
 	return expand(op, &s, e);
 }
 
-/* Nothing remembers a random token then, and the next attempt must be able to prove that the record
- * of an earlier one is its own. */
+/* Without a BerthVolume the next attempt must still prove that the record of an earlier one is its
+ * own. */
 void prepare_token(struct provision *op)
 {
 	for (size_t i = 0; i < sizeof(op->uid.b); i++)
 		snprintf(op->facts.token + 2 * i, 3, "%02x", op->uid.b[i]);
 }
 
-/* What is missing before anything is written: the directory's name, then the server, then facts. */
+/* What is missing before anything is written: the node, the directory's name, the server, facts. */
 int prepare_next(struct provision *op, enum provision_event *ret, struct err *e)
 {
 	const struct class_info *class = op->class;
 	const struct pvc *c = provision_claim(op);
 	unsigned chosen = class->chosen_until > clock_now() ? class->chosen : 0;
 
+	if (class->wait_for_consumer && !op->node_seen) {
+		*ret = GO_LOOK;
+		return 0;
+	}
 	if (!op->directory && pattern_needs_claim(class->p.pattern)) {
 		*ret = GO_READ;
 		return 0;
@@ -104,7 +108,7 @@ int prepare_next(struct provision *op, enum provision_event *ret, struct err *e)
 	return 0;
 }
 
-static void go_before(struct provision *op)
+void prepare_go(struct provision *op)
 {
 	enum provision_event ev = GO_END;
 	struct err e = ERR_NULL;
@@ -144,7 +148,7 @@ static void on_read(struct kube_request *q, const struct kube_response *res, voi
 	if (r < 0)
 		provision_end(op, r == -ENOMEM ? PROVISION_RETRY : PROVISION_INFEASIBLE, &e);
 	else
-		go_before(op);
+		prepare_go(op);
 }
 
 int prepare_do_read(void *obj)
@@ -186,7 +190,7 @@ static void probe_settle(struct probe *b)
 	op->probe = NULL;
 	op->class->chosen = b->best;
 	op->class->chosen_until = clock_now() + CHOSEN_FOR;
-	go_before(op);
+	prepare_go(op);
 }
 
 static void probe_failed(struct probe *b, const struct err *why)

@@ -12,12 +12,14 @@
 #include "provisioner/manifest.h"
 #include "provisioner/names.h"
 #include "provisioner/paths.h"
+#include "provisioner/prepare.h"
 
-static const char *const states[_AT_MAX] = {"Idle", "Reading", "Probing", "Intending", "Resuming",
-	"Creating", "Reporting", "Gated", "Publishing", "Examining", "BindingVolume",
-	"BindingClaim", "Rereading", "BindingStatus"};
-static const char *const events[_GO_MAX] = {"read", "probe", "intend", "resume", "create", "report",
-	"gate", "publish", "examine", "bind", "bindClaim", "reread", "bindStatus", "end"};
+static const char *const states[_AT_MAX] = {"Idle", "Looking", "Unselecting", "Reading", "Probing",
+	"Intending", "Resuming", "Creating", "Reporting", "Gated", "Publishing", "Examining",
+	"BindingVolume", "BindingClaim", "Rereading", "BindingStatus"};
+static const char *const events[_GO_MAX] = {"look", "unselect", "read", "probe", "intend", "resume",
+	"create", "report", "gate", "publish", "examine", "bind", "bindClaim", "reread",
+	"bindStatus", "end"};
 
 static int do_intend(void *obj);
 static int do_resume(void *obj);
@@ -25,6 +27,12 @@ static int do_create(void *obj);
 static int do_report(void *obj);
 
 static const struct sm_edge edges[] = {
+	{AT_IDLE, GO_LOOK, AT_LOOKING, selected_do_look},
+	{AT_LOOKING, GO_UNSELECT, AT_UNSELECTING, selected_do_drop},
+	{AT_LOOKING, GO_READ, AT_READING, prepare_do_read},
+	{AT_LOOKING, GO_PROBE, AT_PROBING, prepare_do_probe},
+	{AT_LOOKING, GO_INTEND, AT_INTENDING, do_intend},
+	{AT_LOOKING, GO_CREATE, AT_CREATING, do_create},
 	{AT_IDLE, GO_READ, AT_READING, prepare_do_read},
 	{AT_IDLE, GO_PROBE, AT_PROBING, prepare_do_probe},
 	{AT_IDLE, GO_INTEND, AT_INTENDING, do_intend},
@@ -155,6 +163,7 @@ struct provision *provision_free(struct provision *op)
 	facts_done(&op->facts);
 	free(op->namespace_);
 	free(op->name);
+	free(op->node);
 	free(op->directory);
 	free(op->volume_rv);
 	free(op->claim_rv);
@@ -390,6 +399,7 @@ int provision_run(struct provision *op, struct class_info *class, struct err *e)
 	class_info_unref(op->class);
 	op->class = class;
 	op->access_modes = c->access_modes;
+	op->node_seen = false;
 	op->step_at = clock_now();
 	if (!op->began)
 		op->began = op->step_at;

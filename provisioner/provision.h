@@ -19,6 +19,7 @@ enum provision_outcome {
 };
 
 /*
+ *  (WaitForFirstConsumer: Idle ─► Looking, for the selected node ─► as from Idle, or Unselecting)
  *  Idle ─► Reading ─► Probing ─► Intending ─► Creating ─► Reporting ─► Publishing ─► (Binding…) ─►
  * Idle │           │        │  ▲                       │  ▲ '───────────┴────────│ Resuming (intent
  * found)  '─Gated (assist: gate 2) any state ─END─► Idle with an outcome; the next run goes on
@@ -26,6 +27,8 @@ enum provision_outcome {
  */
 enum provision_state {
 	AT_IDLE,
+	AT_LOOKING,
+	AT_UNSELECTING,
 	AT_READING,
 	AT_PROBING,
 	AT_INTENDING,
@@ -42,6 +45,8 @@ enum provision_state {
 	_AT_MAX
 };
 enum provision_event {
+	GO_LOOK,
+	GO_UNSELECT,
 	GO_READ,
 	GO_PROBE,
 	GO_INTEND,
@@ -78,6 +83,8 @@ struct provision {
 	struct uuid uid;
 	char *namespace_, *name;
 	char uid_text[UUID_TEXT_MAX];
+	char *node;      /* the selected one that is looked at */
+	bool node_seen;  /* in this run */
 	char *directory; /* expanded, before facts */
 	struct facts facts;
 	bool has_facts;
@@ -127,12 +134,6 @@ int provision_send(
 void provision_timed(struct provision *op, enum stats_step step);
 struct provisioner_object provision_object(const struct provision *op);
 
-/* What to do first for a claim of which nothing is known: READ, PROBE, INTEND or CREATE. */
-int prepare_next(struct provision *op, enum provision_event *ret, struct err *e);
-void prepare_token(struct provision *op);
-int prepare_do_read(void *op);
-int prepare_do_probe(void *op);
-void prepare_forget_probe(struct provision *op);
 int provision_do_publish(void *op);
 int provision_do_examine(void *op);
 int provision_do_gate(void *op);
