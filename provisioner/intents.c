@@ -28,6 +28,7 @@ enum intent_task {
 	TASK_DROP,    /* the finalizer of one that is being deleted */
 	TASK_REBUILD, /* from its PV */
 	TASK_CLAIM,   /* whose it is now */
+	TASK_PHASE,   /* what became of it */
 };
 
 struct intent_job {
@@ -35,7 +36,9 @@ struct intent_job {
 	struct job job;
 	struct kube_request *request;
 	struct facts facts;
-	uint8_t task; /* enum intent_task */
+	uint8_t task;               /* enum intent_task */
+	const char *phase, *reason; /* TASK_PHASE; static */
+	char *text;
 	bool guessed; /* the finalizer was tried where we put it */
 	bool again;   /* it went while we let it go: make it anew */
 	char name[];
@@ -66,6 +69,7 @@ static void end(struct intent_job *j)
 	queue_done(s->queue, &j->job, JOB_DONE);
 	map_removes(&s->by_name, j->name);
 	facts_done(&j->facts);
+	free(j->text);
 	free(j);
 	if (again)
 		begin(s, again, TASK_REBUILD);
@@ -182,7 +186,7 @@ static void on_post(struct kube_request *q, const struct kube_response *res, voi
 		failed(j);
 		return;
 	}
-	body = res->status == KUBE_OK ? manifest_intent_status("Ready", "", 1) : NULL;
+	body = res->status == KUBE_OK ? manifest_intent_status("Ready", "", "", 1) : NULL;
 	if (body)
 		log_info("BerthVolume %s was made anew from its PersistentVolume", j->name);
 	if (!body || send(j, KUBE_PATCH_MERGE, api_path_intent(path, j->name, "/status"), body,
@@ -245,6 +249,19 @@ static int name_claim(struct intent_job *j)
 	return send(j, KUBE_PATCH_MERGE, api_path_intent(path, j->name, ""), body, on_claim);
 }
 
+/* ---- what became of it ------------------------------------------------------------------- */
+
+static int tell_phase(struct intent_job *j)
+{
+	char path[API_PATH_MAX];
+	json_t *body = manifest_intent_status(j->phase, j->reason, str_or(j->text, ""), 0);
+
+	if (!body)
+		return -ENOMEM;
+	return send(
+		j, KUBE_PATCH_MERGE, api_path_intent(path, j->name, "/status"), body, on_status);
+}
+
 /* ---- turns ------------------------------------------------------------------------------- */
 
 static int start(struct intent_job *j)
@@ -260,6 +277,8 @@ static int start(struct intent_job *j)
 		return send(j, KUBE_GET, api_path_volume(path, j->name, ""), NULL, on_volume);
 	case TASK_CLAIM:
 		return name_claim(j);
+	case TASK_PHASE:
+		return tell_phase(j);
 	}
 	return -EINVAL;
 }
@@ -273,28 +292,73 @@ static void on_turn(struct job *job, void *userdata)
 		end(j);
 }
 
-static void begin(struct intents *s, const char *name, enum intent_task task)
+/* Not queued yet; NULL where there is one already, or no memory. */
+static struct intent_job *job_new(struct intents *s, const char *name, enum intent_task task)
 {
 	size_t size = strlen(name) + 1;
 	struct intent_job *j = map_gets(&s->by_name, name);
 
 	if (j) {
 		j->again = task == TASK_REBUILD && j->task == TASK_DROP;
-		return;
+		return NULL;
 	}
 	j = calloc(1, sizeof(*j) + size);
 	if (!j)
-		return;
+		return NULL;
 	memcpy(j->name, name, size);
 	j->s = s;
 	j->task = (uint8_t)task;
 	j->job = (struct job){.turn = on_turn, .userdata = j};
 	if (map_add(&s->by_name, j) < 0) {
 		free(j);
-		return;
+		return NULL;
 	}
-	if (queue_add(s->queue, &j->job, LANE, task == TASK_REBUILD ? "rebuild" : "change") < 0)
+	return j;
+}
+
+static void job_queue(struct intent_job *j)
+{
+	const char *group = j->task == TASK_REBUILD ? "rebuild" : "change";
+
+	if (queue_add(j->s->queue, &j->job, LANE, group) < 0)
 		end(j);
+}
+
+static void begin(struct intents *s, const char *name, enum intent_task task)
+{
+	struct intent_job *j = job_new(s, name, task);
+
+	if (j)
+		job_queue(j);
+}
+
+/* Told once: the phase changes, later words for the same phase are the events' to tell. */
+static void tell(struct intents *s, const char *name, enum bvol_phase now, const char *reason,
+	const char *text)
+{
+	const struct object *o = informer_get(s->p->intents_seen, "", name);
+	struct intent_job *j;
+
+	if (!o || o->deleting || bvol_of(o)->phase == now || !provisioner_active(s->p))
+		return;
+	j = job_new(s, name, TASK_PHASE);
+	if (!j)
+		return;
+	j->phase = now == BVOL_FAILED ? "Failed" : "Ready";
+	j->reason = reason;
+	/* Without memory the phase alone is told. */
+	j->text = strdup(text);
+	job_queue(j);
+}
+
+void intents_failed(struct intents *s, const char *name, const char *reason, const struct err *e)
+{
+	tell(s, name, BVOL_FAILED, reason, e->text);
+}
+
+void intents_mended(struct intents *s, const char *name)
+{
+	tell(s, name, BVOL_READY, "", "");
 }
 
 /* ---- what is to do ----------------------------------------------------------------------- */
@@ -406,6 +470,7 @@ struct intents *intents_free(struct intents *s)
 		if (j->request)
 			kube_request_cancel(j->request);
 		facts_done(&j->facts);
+		free(j->text);
 		free(j);
 	}
 	map_done(&s->by_name);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/cleanup.h"
+#include "base/err.h"
 #include "kube/class.h"
 #include "kube/pv.h"
 
@@ -20,6 +21,11 @@ DEFINE_CLEANUP(struct intents *, intents_free)
 void intents_changed(struct intents *s, const struct bvol *old, const struct bvol *now);
 /* A recycled PV was given back, or has a new claim: the BerthVolume says whose it is. */
 void intents_reclaimed(struct intents *s, const struct pv *old, const struct pv *now);
+/* Making or ending the volume fails, and not for a moment: phase Failed with a static reason (the
+ * event's) and the words; nothing where it is Failed already. */
+void intents_failed(struct intents *s, const char *name, const char *reason, const struct err *e);
+/* …and does not any more: Ready. */
+void intents_mended(struct intents *s, const char *name);
 /* At the start of leading and once an hour: what both caches say together. */
 void intents_consider_all(struct intents *s);
 /* The API server does not know the kind: it is asked again after a while. */

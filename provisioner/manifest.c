@@ -286,13 +286,15 @@ json_t *manifest_intent(const struct facts *f)
 	return finish(o, ok);
 }
 
-json_t *manifest_intent_status(const char *phase, const char *message, int64_t generation)
+json_t *manifest_intent_status(
+	const char *phase, const char *reason, const char *message, int64_t generation)
 {
 	json_t *o = json_object(), *status = json_object();
 	bool ok = o;
 
 	put_text(status, "phase", phase, &ok);
 	put_text(status, "quota", "None", &ok);
+	put(status, "reason", *reason ? json_string(reason) : json_null(), &ok);
 	put(status, "message", *message ? json_string(message) : json_null(), &ok);
 	if (generation > 0)
 		put(status, "observedGeneration", json_integer(generation), &ok);

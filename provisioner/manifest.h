@@ -25,8 +25,9 @@ struct manifest_volume {
 json_t *manifest_volume(const struct manifest_volume *m);
 
 json_t *manifest_intent(const struct facts *f);
-/* Merge patch of a BerthVolume's status. generation 0: left out. */
-json_t *manifest_intent_status(const char *phase, const char *message, int64_t generation);
+/* Merge patch of a BerthVolume's status; "" clears reason and message. generation 0: left out. */
+json_t *manifest_intent_status(
+	const char *phase, const char *reason, const char *message, int64_t generation);
 
 /* Merge patches of binding.md 1, order 2 to 4. */
 json_t *manifest_volume_bound(const char *rv);

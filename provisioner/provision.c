@@ -361,7 +361,7 @@ static int do_report(void *obj)
 {
 	struct provision *op = obj;
 	char path[API_PATH_MAX];
-	json_t *body = manifest_intent_status("Ready", "", 1);
+	json_t *body = manifest_intent_status("Ready", "", "", 1);
 
 	if (!body)
 		return -ENOMEM;

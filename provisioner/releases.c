@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "provisioner/intents.h"
 #include "provisioner/names.h"
 #include "provisioner/release.h"
 #include "provisioner/verdict.h"
@@ -298,6 +299,8 @@ static void tell(struct release *r, enum release_outcome outcome, const struct e
 	r->told = text;
 	if (*str_or(o.uid, ""))
 		provisioner_event(r->p, &o, true, failure_reason(r), "%s", e->text);
+	if (outcome == RELEASE_REFUSED && r->goal == GOAL_RECLAIM)
+		intents_failed(r->p->intents, r->pv, failure_reason(r), e);
 }
 
 static void consider_again(struct releases *s, const char *pv)
@@ -329,6 +332,8 @@ void release_end(struct release *r, enum release_outcome outcome, const struct e
 		tell(r, outcome, e);
 	switch (outcome) {
 	case RELEASE_DONE:
+		if (r->goal == GOAL_RECLAIM && r->facts.reclaim == RECLAIM_RECYCLE)
+			intents_mended(p->intents, r->pv);
 		pv = r->again ? strdup(r->pv) : NULL;
 		release_free(r);
 		if (pv)

@@ -10,6 +10,7 @@
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "provisioner/intents.h"
 #include "provisioner/provision.h"
 #include "provisioner/releases.h"
 
@@ -19,6 +20,8 @@
 #define GATED_PAUSE SECONDS(5)
 /* Namespace and class of a flow. */
 #define FLOW_MAX 520
+/* So many failures in a row are shown in the BerthVolume, not only as events. */
+#define FAILED_TRIES 3
 
 enum work_state {
 	WORK_NEW,
@@ -306,6 +309,9 @@ static void work_failed(
 	const struct provisioner_object o = object_of(c, uid);
 
 	w->told = 0;
+	if (w->op && w->op->intent_written &&
+		(outcome == PROVISION_INFEASIBLE || w->backoff.tries >= FAILED_TRIES))
+		intents_failed(p->intents, w->op->facts.pv, "ProvisioningFailed", e);
 	if (outcome == PROVISION_INFEASIBLE) {
 		work_rest(w);
 		work_hold(w, c, e);
