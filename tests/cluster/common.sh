@@ -58,13 +58,37 @@ end_processes() {
 	done
 }
 
+# Those of n1's pods. A cgroup stays busy for a moment after its last process.
+remove_cgroups() {
+	tries=0
+	for top in /sys/fs/cgroup/"$netns-n1" /sys/fs/cgroup/*/"$netns-n1"; do
+		while [ -d "$top" ]; do
+			find "$top" -depth -type d -exec rmdir {} \; 2>/dev/null || :
+			tries=$((tries + 1))
+			[ $tries -le 100 ] || { say "$top cannot be removed"; return 1; }
+			[ ! -d "$top" ] || sleep 0.1
+		done
+	done
+}
+
+save_node_logs() {
+	for node in "$dir"/nodes/*; do
+		[ -d "$node/log" ] || continue
+		rm -rf "$dir/log/${node##*/}"
+		mv "$node/log" "$dir/log/${node##*/}"
+	done
+	rm -rf --one-file-system "$dir/nodes"
+}
+
 # The state is worth nothing once the cluster is down, the logs are: they stay.
 take_down() {
 	if has_netns; then
 		end_processes
 		ip netns delete "$netns"
 	fi
+	remove_cgroups
 	[ -f "$dir/netns" ] || return 0
-	rm -rf "$dir/etcd" "$dir/pids" "$dir/certs" "$dir/run" "$dir/kubernetes"
+	rm -rf "$dir/etcd" "$dir/pids" "$dir/certs" "$dir/run" "$dir/kubernetes" "$dir/images"
+	save_node_logs
 	rm -f "$dir/kubeconfig" "$dir/provisioner.kubeconfig" "$dir/netns"
 }
