@@ -147,6 +147,8 @@ $(foreach d,$(patsubst tests/fault/%/,%,$(dir $(wildcard tests/fault/*/main.c)))
 $(O)/tests/bench/%: $(O)/tests/bench/%.o $(ARCHIVES)
 	@$(link) $(call pkg_libs,$(ALL_PKGS)) $(LDLIBS)
 
+$(O)/tests/bench/fakeagent: $(O)/tests/unit/view_world.o
+
 # Fuzzers: the library sources once more, with clang's coverage.
 # libnfs hands out XDR structs that are aligned to 4 bytes only.
 FUZZ_FLAGS := -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined

@@ -17,7 +17,7 @@ enum doctor_call {
 
 struct doctor_kernel {
 	char release[65];
-	enum doctor_call openat2, open_tree, mount_setattr, move_mount, fsopen, statmount;
+	enum doctor_call openat2, open_tree, mount_setattr, statmount;
 	int landlock_abi; /* 0: none */
 };
 
