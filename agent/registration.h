@@ -63,7 +63,13 @@ DEFINE_CLEANUP(struct registration *, registration_free)
 
 /* Publishes; call it when the CSI socket is served. */
 void registration_start(struct registration *g);
-/* The Node, its topology label or our CSINode entry has gone, or the socket: published again. */
+/*
+ * Whether the Node has our topology label and CSINode our entry, each time that they were seen
+ * (why: what is missing). What stays away for some seconds is published for again: while the
+ * kubelet registers us it takes the entry away for a moment.
+ */
+void registration_observed(struct registration *g, bool is_present, const char *why);
+/* The socket itself is known to be away: published again at once. */
 void registration_vanished(struct registration *g, const char *why);
 /* Ends a pause now; whether there was one. */
 bool registration_retry(struct registration *g);

@@ -14,7 +14,7 @@
 #include "event/loop.h"
 
 /* More than a node can hold pods (110) and volumes each, and still a small file. */
-#define VOLUMES_MAX 65536
+#define VOLUMES_MAX 16384
 
 /* Texts are never NULL, "" where nothing is known: what mountinfo alone tells has no pod's name. */
 struct publication {
