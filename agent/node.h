@@ -6,7 +6,8 @@
 #include "agent/config.h"
 #include "agent/fsgroup.h"
 #include "agent/mounter.h"
-#include "agent/volumes.h"
+#include "agent/mounts.h"
+#include "agent/publications.h"
 #include "csi/service.h"
 
 /*
@@ -24,25 +25,28 @@ struct node_options {
 	struct loop *loop;
 	const struct agent_config *config; /* borrowed */
 	struct mounter *mounter;
-	struct volumes *volumes;
+	struct publications *publications;
 	struct fsgroup *fsgroup; /* NULL: fsGroup on NFS is Unavailable */
 	const char *kubelet_root;
-	/*
-	 * What is known of a mounted volume without touching it (agent/mounts.h): NULL where all is
-	 * well, else why it is abnormal. May be NULL.
+	/* What is known of a mounted volume without touching it; may be NULL. */
+	void (*condition)(const char *target, struct mounts_condition *ret, void *userdata);
+	/* A statfs of what is mounted at target ended with code (health.h); may be NULL. */
+	void (*called)(const char *target, int code, void *userdata);
+	/* After every publish ("publish") and unpublish ("unpublish"), whatever its end, before the
+	 * answer; may be NULL. p is what was asked for (an unpublish has only target and volume).
 	 */
-	const char *(*condition)(const char *target, void *userdata);
-	/* After every publish and unpublish, whatever their end; for events and reports. May be
-	 * NULL. code RPC_OK: done. p is what was asked for (an unpublish has only target and
-	 * volume). */
-	void (*ended)(const char *what, const struct publication *p, enum rpc_code code,
-		const char *text, void *userdata);
+	void (*ended)(const char *what, const struct publication *p, const struct rpc_status *end,
+		void *userdata);
+	/* Of each call to one of our drivers, answered: for metrics. May be NULL. */
+	void (*observed)(enum node_kind kind, const char *path, enum rpc_code code, uint64_t ns,
+		void *userdata);
 	void *userdata;
 };
 
 struct node;
 int node_new(struct node **ret, const struct node_options *o, struct err *e);
-/* Running calls are answered with Unavailable. */
+/* After mounter and fsgroup, whose callbacks it waits for. Running calls are answered with
+ * Unavailable. */
 struct node *node_free(struct node *n);
 DEFINE_CLEANUP(struct node *, node_free)
 

@@ -281,11 +281,24 @@ const struct sm_table registration_table = {
 	.n_edges = ELEMENTSOF(edges),
 };
 
+/* What had gone from Node or CSINode: the loss is over. */
+static bool is_back(struct registration *g)
+{
+	if (g->state != REGISTRATION_REGISTERED || !g->o.is_back || !g->o.is_back(g, g->o.userdata))
+		return false;
+	g->is_away = false;
+	backoff_reset(&g->away);
+	say(g, "");
+	return true;
+}
+
 static void on_timer(struct timer *t, void *userdata)
 {
 	struct registration *g = userdata;
 
 	(void)t;
+	if (is_back(g))
+		return;
 	if (g->state == REGISTRATION_PUBLISHED)
 		say(g, "the kubelet did not ask on the registration socket");
 	else if (g->state == REGISTRATION_ASKED)
@@ -310,22 +323,12 @@ void registration_vanished(struct registration *g, const char *why)
 	fire(g, REGISTRATION_VANISHED);
 }
 
-void registration_observed(struct registration *g, bool is_present, const char *why)
+void registration_lost(struct registration *g, const char *why)
 {
-	if (g->state != REGISTRATION_REGISTERED)
-		return;
-	if (is_present) {
-		backoff_reset(&g->away);
-		if (g->is_away)
-			timer_disarm(g->timer);
-		g->is_away = false;
-		say(g, "");
-		return;
-	}
-	say(g, why);
-	if (g->is_away)
+	if (g->state != REGISTRATION_REGISTERED || g->is_away)
 		return;
 	g->is_away = true;
+	say(g, why);
 	timer_arm(g->timer, backoff_next(&g->away));
 }
 

@@ -50,6 +50,8 @@ struct registration_options {
 	uint64_t pause_min, pause_max; /* ns */
 	/* After every change of state; may be NULL. Must not free the registration. */
 	void (*changed)(struct registration *g, void *userdata);
+	/* Whether what registration_lost() told of is there again; NULL: never. */
+	bool (*is_back)(struct registration *g, void *userdata);
 	void *userdata;
 };
 
@@ -64,11 +66,11 @@ DEFINE_CLEANUP(struct registration *, registration_free)
 /* Publishes; call it when the CSI socket is served. */
 void registration_start(struct registration *g);
 /*
- * Whether the Node has our topology label and CSINode our entry, each time that they were seen
- * (why: what is missing). What stays away for some seconds is published for again: while the
- * kubelet registers us it takes the entry away for a moment.
+ * The Node's topology label or our CSINode entry has gone (agent/nodewatch.h). Published again
+ * after 5 s, doubling to 5 min, unless it is back by then: while the kubelet registers us anew it
+ * takes both away for a moment.
  */
-void registration_observed(struct registration *g, bool is_present, const char *why);
+void registration_lost(struct registration *g, const char *why);
 /* The socket itself is known to be away: published again at once. */
 void registration_vanished(struct registration *g, const char *why);
 /* Ends a pause now; whether there was one. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* volumes_file.c: {"version":1,"publications":[…]}, read with suspicion and replaced atomically */
-#include "agent/volumes_file.h"
+/* publications_file.c: {"version":1,"publications":[…]}, read with suspicion and replaced
+ * atomically */
+#include "agent/publications_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -93,10 +94,10 @@ static int check_owner(const char *path, struct err *e)
 	return 1;
 }
 
-int volumes_file_load(const char *path, int (*take)(const struct publication *p, void *userdata),
-	void *userdata, struct err *e)
+int publications_file_load(const char *path,
+	int (*take)(const struct publication *p, void *userdata), void *userdata, struct err *e)
 {
-	_cleanup_buf_ struct buf text = BUF_NULL(VOLUMES_FILE_MAX);
+	_cleanup_buf_ struct buf text = BUF_NULL(PUBLICATIONS_FILE_MAX);
 	_cleanup_json_ json_t *doc = NULL;
 	int r = check_owner(path, e);
 
@@ -118,13 +119,13 @@ static json_t *entry_json(const struct publication *p)
 		"published", (json_int_t)p->published);
 }
 
-static int dump(const struct volumes *v, char **ret, size_t *ret_size)
+static int dump(const struct publications *v, char **ret, size_t *ret_size)
 {
 	_cleanup_json_ json_t *list = json_array(), *doc = NULL;
 	const struct publication *p;
 	size_t cursor = 0;
 
-	while (list && (p = volumes_next(v, &cursor)) != NULL) {
+	while (list && (p = publications_next(v, &cursor)) != NULL) {
 		json_t *x = entry_json(p);
 
 		/* A text that is no UTF-8 cannot be written: that one is rebuilt. */
@@ -159,7 +160,7 @@ static int replace(const char *path, const char *text, size_t size, struct err *
 	return err_sys(e, r, "cannot write %s", path);
 }
 
-int volumes_file_save(const char *path, const struct volumes *v, struct err *e)
+int publications_file_save(const char *path, const struct publications *v, struct err *e)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t size = 0;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* volumes.c: publications in memory by target and by volume */
-#include "agent/volumes.h"
+/* publications.c: publications in memory by target and by volume */
+#include "agent/publications.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/volumes_file.h"
+#include "agent/publications_file.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -31,7 +31,7 @@ struct entry {
 	char texts[]; /* what p points to */
 };
 
-struct volumes {
+struct publications {
 	struct map by_target, by_volume;
 	char *path;
 	struct timer *save;
@@ -83,7 +83,7 @@ static struct entry *entry_new(const struct publication *p)
 	return x;
 }
 
-static int group_join(struct volumes *v, struct entry *x)
+static int group_join(struct publications *v, struct entry *x)
 {
 	struct volume_group *g = map_gets(&v->by_volume, x->p.volume);
 
@@ -104,7 +104,7 @@ static int group_join(struct volumes *v, struct entry *x)
 }
 
 /* The group's name lies in its first member: where that goes the next one gives it. */
-static void group_leave(struct volumes *v, struct entry *x)
+static void group_leave(struct publications *v, struct entry *x)
 {
 	struct volume_group *g = x->group;
 	struct entry *next;
@@ -120,24 +120,24 @@ static void group_leave(struct volumes *v, struct entry *x)
 		g->name = next->p.volume;
 }
 
-static void entry_drop(struct volumes *v, struct entry *x)
+static void entry_drop(struct publications *v, struct entry *x)
 {
 	map_removes(&v->by_target, x->p.target);
 	group_leave(v, x);
 	free(x);
 }
 
-static void changed(struct volumes *v)
+static void changed(struct publications *v)
 {
 	if (!timer_armed(v->save))
 		timer_arm(v->save, SAVE_AFTER);
 }
 
-static int put(struct volumes *v, const struct publication *p)
+static int put(struct publications *v, const struct publication *p)
 {
 	struct entry *old = map_gets(&v->by_target, p->target), *x;
 
-	if (!old && v->by_target.size >= VOLUMES_MAX)
+	if (!old && v->by_target.size >= PUBLICATIONS_MAX)
 		return -ENOBUFS;
 	x = entry_new(p);
 	if (!x)
@@ -156,7 +156,7 @@ static int put(struct volumes *v, const struct publication *p)
 	return 0;
 }
 
-int volumes_put(struct volumes *v, const struct publication *p)
+int publications_put(struct publications *v, const struct publication *p)
 {
 	int r = put(v, p);
 
@@ -164,7 +164,7 @@ int volumes_put(struct volumes *v, const struct publication *p)
 	return r;
 }
 
-void volumes_drop(struct volumes *v, const char *target)
+void publications_drop(struct publications *v, const char *target)
 {
 	struct entry *x = map_gets(&v->by_target, target);
 
@@ -176,15 +176,15 @@ void volumes_drop(struct volumes *v, const char *target)
 
 /* ---- questions --------------------------------------------------------------------------- */
 
-const struct publication *volumes_at(const struct volumes *v, const char *target)
+const struct publication *publications_at(const struct publications *v, const char *target)
 {
 	const struct entry *x = map_gets(&v->by_target, target);
 
 	return x ? &x->p : NULL;
 }
 
-const struct publication *volumes_elsewhere(
-	const struct volumes *v, const char *volume, const char *target)
+const struct publication *publications_elsewhere(
+	const struct publications *v, const char *volume, const char *target)
 {
 	const struct volume_group *g = map_gets(&v->by_volume, volume);
 
@@ -199,12 +199,12 @@ const struct publication *volumes_elsewhere(
 	return NULL;
 }
 
-size_t volumes_count(const struct volumes *v)
+size_t publications_count(const struct publications *v)
 {
 	return v->by_target.size;
 }
 
-const struct publication *volumes_next(const struct volumes *v, size_t *cursor)
+const struct publication *publications_next(const struct publications *v, size_t *cursor)
 {
 	const struct entry *x = map_next(&v->by_target, cursor);
 
@@ -213,11 +213,11 @@ const struct publication *volumes_next(const struct volumes *v, size_t *cursor)
 
 /* ---- what mountinfo says ----------------------------------------------------------------- */
 
-static int take_part(const char **at, char dst[static TARGET_PART_MAX])
+static int take_part(const char **at, char dst[static PUBLICATION_PART_MAX])
 {
 	size_t n = strcspn(*at, "/");
 
-	if (n == 0 || n >= TARGET_PART_MAX || **at == '.')
+	if (n == 0 || n >= PUBLICATION_PART_MAX || **at == '.')
 		return -EINVAL;
 	memcpy(dst, *at, n);
 	dst[n] = '\0';
@@ -225,8 +225,8 @@ static int take_part(const char **at, char dst[static TARGET_PART_MAX])
 	return 0;
 }
 
-int target_parse(const char *root, const char *target, char pod_uid[static TARGET_PART_MAX],
-	char volume[static TARGET_PART_MAX])
+int publication_target(const char *root, const char *target,
+	char pod_uid[static PUBLICATION_PART_MAX], char volume[static PUBLICATION_PART_MAX])
 {
 	const char *at = str_after(target, root);
 
@@ -239,10 +239,11 @@ int target_parse(const char *root, const char *target, char pod_uid[static TARGE
 	return streq(at, "/mount") ? 0 : -EINVAL;
 }
 
-int volumes_found(struct volumes *v, const char *target, const char *driver, const char *source)
+int publications_found(
+	struct publications *v, const char *target, const char *driver, const char *source)
 {
 	static const char pods[] = "/pods/";
-	char uid[TARGET_PART_MAX], volume[TARGET_PART_MAX], *root;
+	char uid[PUBLICATION_PART_MAX], volume[PUBLICATION_PART_MAX], *root;
 	const char *at = strstr(target, pods);
 	int r = -EINVAL;
 
@@ -253,24 +254,24 @@ int volumes_found(struct volumes *v, const char *target, const char *driver, con
 		root = strndup(target, (size_t)(at - target));
 		if (!root)
 			return -ENOMEM;
-		r = target_parse(root, target, uid, volume);
+		r = publication_target(root, target, uid, volume);
 		free(root);
 	}
 	if (r < 0)
 		return r;
-	return volumes_put(v, &(struct publication){
-				      .target = target,
-				      .volume = volume,
-				      .driver = driver,
-				      .source = source,
-				      .namespace_ = "",
-				      .pod = "",
-				      .pod_uid = uid,
-			      });
+	return publications_put(v, &(struct publication){
+					   .target = target,
+					   .volume = volume,
+					   .driver = driver,
+					   .source = source,
+					   .namespace_ = "",
+					   .pod = "",
+					   .pod_uid = uid,
+				   });
 }
 
-void volumes_sweep(
-	struct volumes *v, bool (*is_mounted)(const char *target, void *userdata), void *userdata)
+void publications_sweep(struct publications *v,
+	bool (*is_mounted)(const char *target, void *userdata), void *userdata)
 {
 	struct entry *x;
 
@@ -284,12 +285,12 @@ void volumes_sweep(
 
 /* ---- the file ---------------------------------------------------------------------------- */
 
-static void save(struct volumes *v)
+static void save(struct publications *v)
 {
 	struct err e = ERR_NULL;
 
 	timer_disarm(v->save);
-	if (v->path && volumes_file_save(v->path, v, &e) < 0)
+	if (v->path && publications_file_save(v->path, v, &e) < 0)
 		log_warning("publications are not kept, events may lack a pod's name: %s", e.text);
 }
 
@@ -299,7 +300,7 @@ static void on_save(struct timer *t, void *userdata)
 	save(userdata);
 }
 
-void volumes_flush(struct volumes *v)
+void publications_flush(struct publications *v)
 {
 	if (timer_armed(v->save))
 		save(v);
@@ -310,19 +311,19 @@ static int load_one(const struct publication *p, void *userdata)
 	return put(userdata, p);
 }
 
-static void load(struct volumes *v)
+static void load(struct publications *v)
 {
 	struct err e = ERR_NULL;
 
-	if (v->path && volumes_file_load(v->path, load_one, v, &e) < 0)
+	if (v->path && publications_file_load(v->path, load_one, v, &e) < 0)
 		log_warning("publications of earlier are rebuilt from mountinfo, without names of "
 			    "pods: %s",
 			e.text);
 }
 
-int volumes_new(struct volumes **ret, struct loop *l, const char *path, struct err *e)
+int publications_new(struct publications **ret, struct loop *l, const char *path, struct err *e)
 {
-	_cleanup_(volumes_freep) struct volumes *v = calloc(1, sizeof(*v));
+	_cleanup_(publications_freep) struct publications *v = calloc(1, sizeof(*v));
 	int r;
 
 	if (!v)
@@ -339,14 +340,14 @@ int volumes_new(struct volumes **ret, struct loop *l, const char *path, struct e
 	return 0;
 }
 
-struct volumes *volumes_free(struct volumes *v)
+struct publications *publications_free(struct publications *v)
 {
 	struct entry *x;
 
 	if (!v)
 		return NULL;
 	if (v->save)
-		volumes_flush(v);
+		publications_flush(v);
 	MAP_FOREACH (&v->by_target, x)
 		entry_drop(v, x);
 	map_done(&v->by_target);
