@@ -29,8 +29,7 @@ struct rpc_client_options {
 
 /*
  * One connection for one call, as the kubelet does it. -EINVAL for a path that fits no socket
- * address or a message above 4 MiB, -ENOMEM, and other -errno of making a socket; a server that is
- * not there is told through fn.
+ * address or a message above 4 MiB, -ENOMEM; everything else is told through fn.
  */
 int rpc_client_call(struct rpc_client **ret, struct loop *l, const struct rpc_client_options *o,
 	rpc_client_fn fn, void *userdata);

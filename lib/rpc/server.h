@@ -42,6 +42,7 @@ void rpc_fail(struct rpc_call *call, enum rpc_code code, const char *fmt, ...) _
  * call.
  */
 typedef void (*rpc_cancel_fn)(struct rpc_call *call, void *userdata);
+/* Too late where the client has gone already: rpc_call_cancelled() tells. */
 void rpc_call_on_cancel(struct rpc_call *call, rpc_cancel_fn fn, void *userdata);
 bool rpc_call_cancelled(const struct rpc_call *call);
 

@@ -3,6 +3,7 @@
 #ifndef BERTH_RPC_STATUS_H
 #define BERTH_RPC_STATUS_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 
 #include "base/cleanup.h"
@@ -46,5 +47,7 @@ const char *rpc_code_name(enum rpc_code code);
  */
 bool rpc_code_is_final(enum rpc_code code);
 void rpc_status_set(struct rpc_status *s, enum rpc_code code, const char *fmt, ...) _printf_(3, 4);
+void rpc_status_vset(struct rpc_status *s, enum rpc_code code, const char *fmt, va_list args)
+	_printf_(3, 0);
 
 #endif
