@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buf.h"
 #include "base/cleanup.h"
 
+struct metrics;
 struct figures;
 int figures_new(struct figures **ret);
 struct figures *figures_free(struct figures *f);
@@ -27,7 +27,7 @@ void figures_registered(struct figures *f, const char *driver, bool registered);
 /* A value that is kept elsewhere; a name that ends in _total is a counter. label NULL for none. */
 void figures_set(struct figures *f, const char *name, const char *help, const char *label,
 	const char *value, double v);
-/* Prometheus text. -ENOMEM, -ENOBUFS. */
-int figures_text(struct figures *f, struct buf *out);
+/* The registry itself, borrowed: for probes.h. NULL for NULL. */
+struct metrics *figures_metrics(struct figures *f);
 
 #endif

@@ -4,7 +4,6 @@
 #define BERTH_AGENT_HEARTBEAT_H
 
 #include "base/cleanup.h"
-#include "base/err.h"
 #include "event/loop.h"
 #include "kube/lease.h"
 
@@ -20,10 +19,12 @@
 struct heartbeat;
 struct heartbeat_setup {
 	struct loop *loop;
-	const struct kube_config *config; /* borrowed, outlives the heartbeat */
+	const struct kube_config *config; /* this and client: borrowed, outlive the heartbeat */
+	struct kube_client *client;       /* whose connection is used */
 	const char *namespace_, *node;    /* copied */
 };
-int heartbeat_new(struct heartbeat **ret, const struct heartbeat_setup *s, struct err *e);
+/* Held back at first. -ENOMEM. */
+int heartbeat_new(struct heartbeat **ret, const struct heartbeat_setup *s);
 struct heartbeat *heartbeat_free(struct heartbeat *h);
 DEFINE_CLEANUP(struct heartbeat *, heartbeat_free)
 

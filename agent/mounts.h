@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "agent/health.h"
 
+/* lib/mount/table.h */
 struct mount_table;
 
 enum mounts_kind {
@@ -24,8 +25,10 @@ enum mounts_kind {
  * Orphaned  nothing stands behind it: no publication that we know of (we were never asked, or told
  * to unmount and could not), a subPath whose volume is no longer mounted in that pod, or an NFS
  * volume whose export mount is gone from the exports directory. The first that applies, in this
- * order.
+ * order; Orphaned only after it was so for a while, for a publication and its mount come and go one
+ * after the other.
  */
+#define MOUNTS_ORPHAN_AFTER SECONDS(10)
 enum mounts_state { MOUNTS_OK, MOUNTS_HUNG, MOUNTS_STALE, MOUNTS_ORPHANED, _MOUNTS_STATE_MAX };
 /* "Ok", "Hung", "Stale", "Orphaned". */
 const char *mounts_state_name(enum mounts_state s);
@@ -46,6 +49,8 @@ struct mounts_entry {
 	unsigned peer_group; /* shared:N, 0 for none */
 	unsigned major, minor;
 	bool read_only;
+	bool deleted;    /* the directory was removed through this very mount */
+	const char *why; /* of a state that is not Ok: a literal for people; else "" */
 };
 
 /* What is known of a publication (agent/volumes); texts "" for unknown, borrowed for the call. */
@@ -55,7 +60,8 @@ struct mounts_publication {
 struct mounts_ops {
 	/* false where nobody asked us to publish there. */
 	bool (*publication)(const char *target, struct mounts_publication *ret, void *userdata);
-	/* e is new (old == _MOUNTS_STATE_MAX) or its state changed; it may not be freed here. */
+	/* e is new (old == _MOUNTS_STATE_MAX) or its state changed. The table must not be changed
+	 * from here. May be NULL. */
 	void (*changed)(const struct mounts_entry *e, enum mounts_state old, void *userdata);
 	/* Unmounted; old is its last state. May be NULL. */
 	void (*gone)(const struct mounts_entry *e, void *userdata);
@@ -65,6 +71,7 @@ struct mounts_setup {
 	const char *kubelet_root; /* "/var/lib/kubelet" */
 	const char *exports;      /* "/run/berth/exports" */
 	struct health *health;    /* told which servers to watch, asked for states; may be NULL */
+	uint64_t orphan_after_ns; /* 0 = MOUNTS_ORPHAN_AFTER */
 	const struct mounts_ops *ops;
 	void *userdata;
 };
@@ -91,6 +98,7 @@ const struct mounts_entry *mounts_find(const struct mounts *m, const char *targe
 struct mounts_count {
 	unsigned state[_MOUNTS_STATE_MAX]; /* volumes and subPaths */
 	unsigned all, exports;
+	unsigned suspects; /* would be orphaned if it stays so: judge them again in a while */
 };
 struct mounts_count mounts_count(const struct mounts *m);
 

@@ -35,6 +35,7 @@ struct nodewatch_callbacks {
 	void (*changed)(struct nodewatch *w, void *userdata);
 };
 struct nodewatch_setup {
+	struct loop *loop;
 	struct kube_client *client;
 	const char *node; /* all texts copied */
 	const struct nodewatch_driver *drivers;

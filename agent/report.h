@@ -22,22 +22,26 @@
 struct report;
 struct report_ops {
 	/*
-	 * What the node is like now. The texts that ret borrows must live until control returns to
-	 * the loop; conditions are the report's own (report_condition).
+	 * What the node is like now, all of it, for others conclude from what is missing. The texts
+	 * that ret borrows must live until control returns to the loop; conditions are the report's
+	 * own (report_condition). Negative: not known now, ask again later; nothing is written.
 	 */
-	void (*fill)(struct bnode_status *ret, void *userdata);
+	int (*fill)(struct bnode_status *ret, void *userdata);
 	/* The report is late (true: not written for HEARTBEAT_LAG since something changed), or no
 	 * longer. May be NULL. */
 	void (*late)(bool late, void *userdata);
 };
 struct report_setup {
+	struct loop *loop;
 	struct kube_client *client;
 	const char *node;     /* copied */
 	uint64_t interval_ns; /* 0 = REPORT_INTERVAL */
 	const struct report_ops *ops;
 	void *userdata;
 };
+/* Writes nothing before report_begin(): when fill can tell. */
 int report_new(struct report **ret, const struct report_setup *s);
+void report_begin(struct report *r);
 struct report *report_free(struct report *r);
 DEFINE_CLEANUP(struct report *, report_free)
 

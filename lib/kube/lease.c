@@ -29,7 +29,7 @@ enum event { TICK, GOT, REFUSED, EXPIRED, RELEASE, DONE };
 enum step { STEP_FAST, STEP_GET, STEP_CREATE, STEP_TAKE, STEP_RELEASE_GET, STEP_RELEASE };
 
 struct lease {
-	struct kube_client *client;
+	struct kube_client *client, *own;
 	struct kube_request *q;
 	struct timer *timer;  /* the next try */
 	struct timer *expiry; /* the end of what was renewed last */
@@ -45,7 +45,7 @@ struct lease {
 	uint64_t renewed_at;
 	unsigned releases;
 	unsigned depth;
-	bool held, dead;
+	bool held, dead, heartbeat;
 	char identity[IDENTITY_MAX];
 	char collection[PATH_BYTES], path[PATH_BYTES];
 	char name[256], namespace_[256];
@@ -57,7 +57,7 @@ static int step_start(struct lease *l, enum step step);
 static void lease_destroy(struct lease *l)
 {
 	kube_request_cancel(l->q);
-	kube_client_free(l->client);
+	kube_client_free(l->own);
 	timer_free(l->timer);
 	timer_free(l->expiry);
 	json_decref(l->observed);
@@ -311,7 +311,8 @@ static int act_acquired(void *obj)
 	if (l->held)
 		return 0;
 	l->held = true;
-	log_info("lease %s: %s became leader", l->name, l->identity);
+	log_info("lease %s: %s %s", l->name, l->identity,
+		l->heartbeat ? "renews it" : "became leader");
 	if (l->cb.acquired)
 		l->cb.acquired(l, l->userdata);
 	return 0;
@@ -340,7 +341,8 @@ static int act_lost(void *obj)
 	kube_request_cancel(TAKE_PTR(l->q));
 	timer_disarm(l->expiry);
 	l->held = false;
-	log_warning("lease %s: %s is leader no more", l->name, l->identity);
+	log_warning("lease %s: %s %s", l->name, l->identity,
+		l->heartbeat ? "could not renew it in time" : "is leader no more");
 	act_wait(l);
 	if (l->cb.lost)
 		l->cb.lost(l, l->userdata);
@@ -365,7 +367,8 @@ static int act_released(void *obj)
 {
 	struct lease *l = obj;
 
-	log_info("lease %s: %s stopped leading", l->name, l->identity);
+	log_info("lease %s: %s %s", l->name, l->identity,
+		l->heartbeat ? "gave it up" : "stopped leading");
 	if (l->cb.released)
 		l->cb.released(l, l->userdata);
 	return 0;
@@ -452,9 +455,12 @@ static int lease_init(
 		return err_set(e, EINVAL,
 			"a lease's duration must be longer than its renew deadline, and that "
 			"longer than 1.2 retry periods");
-	r = kube_client_new(&l->client, loop, setup->config, &options, e);
-	if (r < 0)
-		return r;
+	if (!setup->client) {
+		r = kube_client_new(&l->own, loop, setup->config, &options, e);
+		if (r < 0)
+			return r;
+	}
+	l->client = setup->client ? setup->client : l->own;
 	r = timer_new_exact(&l->timer, loop, on_tick, l);
 	if (r >= 0)
 		r = timer_new_exact(&l->expiry, loop, on_expiry, l);
@@ -474,6 +480,7 @@ int lease_start(
 	l->duration = setup->options->duration_ns;
 	l->deadline = setup->options->renew_deadline_ns;
 	l->retry = setup->options->retry_ns;
+	l->heartbeat = setup->options->heartbeat;
 	r = lease_init(l, loop, setup, e);
 	if (r < 0) {
 		lease_destroy(l);

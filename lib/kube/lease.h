@@ -11,6 +11,8 @@ struct lease_options {
 	uint64_t duration_ns;       /* 15 s */
 	uint64_t renew_deadline_ns; /* 10 s */
 	uint64_t retry_ns;          /* 2 s */
+	/* One holder alone, for whom it says that he lives: nothing is led, and the log says so. */
+	bool heartbeat;
 };
 
 struct lease;
@@ -27,13 +29,16 @@ struct lease_setup {
 	const struct lease_options *options;
 	const struct lease_callbacks *callbacks;
 	void *userdata;
+	/* Outlives the lease; NULL: a client (connection) of its own, which no other request holds
+	 * up. */
+	struct kube_client *client;
 };
-/* Makes a client (connection) of its own. Starts at once; the first callback runs later. */
+/* Starts at once; the first callback runs later. */
 int lease_start(struct lease **ret, struct loop *l, const struct lease_setup *setup, struct err *e);
 /* The same with its parts named one by one. */
 #define lease_new(ret, l, config, options, callbacks, userdata, e) \
 	lease_start((ret), (l),                                    \
-		&(struct lease_setup){(config), (options), (callbacks), (userdata)}, (e))
+		&(struct lease_setup){(config), (options), (callbacks), (userdata), NULL}, (e))
 /* Legal in any callback. Does not release: others wait for the lease to run out. */
 struct lease *lease_free(struct lease *l);
 DEFINE_CLEANUP(struct lease *, lease_free)

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ping.h: RPC NULL calls to one NFS server over a TCP connection of our own, for ever */
+#ifndef BERTH_AGENT_PING_H
+#define BERTH_AGENT_PING_H
+
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "event/loop.h"
+
+#define PING_PORT 2049
+
+/*
+ *  Resting ─due─► Connecting ─open─► Calling ─answer─► Idle ─due─► Calling …
+ *     ▲               │ failed          │ closed         │ closed
+ *     └───────────────┴─────────────────┴────────────────┘        PING_FAILED (not from Idle)
+ *  Calling for hang_ns: PING_SILENT, once; the call stays open, its answer still counts, and after
+ *  as long again the connection is made anew (a server that was restarted knows nothing of it).
+ */
+enum ping_event {
+	PING_CALLED,   /* a call was sent */
+	PING_ANSWERED, /* with its round trip */
+	PING_FAILED,   /* no connection, or it broke under a call, or what came was no answer */
+	PING_SILENT    /* connected, called, and no answer for hang_ns */
+};
+
+struct ping;
+/* The ping must not be freed within. */
+typedef void (*ping_fn)(struct ping *p, enum ping_event ev, uint64_t round_trip_ns, void *userdata);
+struct ping_options {
+	const char *address;  /* numeric, IPv4 or IPv6 with or without %scope; copied */
+	uint16_t port;        /* 0 = PING_PORT */
+	uint64_t interval_ns; /* between the end of one call and the next; after a failure too */
+	uint64_t hang_ns;     /* also for the connection to open */
+};
+/* The first connection is made at the loop's next turn. -EINVAL: no numeric address. */
+int ping_new(struct ping **ret, struct loop *l, const struct ping_options *o, ping_fn fn,
+	void *userdata);
+struct ping *ping_free(struct ping *p);
+DEFINE_CLEANUP(struct ping *, ping_free)
+
+/* The NULL call as it goes over the wire, 44 bytes with its record mark (RFC 5531 9 and 11), and
+ * whether bytes that came begin with an answer to it: 1, 0 (more to come), -EBADMSG. Any reply with
+ * our xid is an answer, a refusal of the version included: the server lives. */
+#define PING_CALL_SIZE 44
+#define PING_REPLY_MAX 512
+void ping_call(uint8_t dst[static PING_CALL_SIZE], uint32_t xid);
+int ping_check(const uint8_t *data, size_t size, uint32_t xid);
+
+#endif
