@@ -82,7 +82,7 @@ static void expect(struct election *e, struct fake_answer a)
 static void start(struct election *e)
 {
 	const struct lease_options o = {
-		"ns", "l", "me", MILLISECONDS(300), MILLISECONDS(200), MILLISECONDS(40)};
+		"ns", "l", "me", MILLISECONDS(300), MILLISECONDS(200), MILLISECONDS(40), false};
 	const struct lease_callbacks cb = {on_acquired, on_lost, on_released};
 
 	assert_int_equal(lease_new(&e->lease, e->w.loop, &e->w.config, &o, &cb, e, NULL), 0);
@@ -340,9 +340,9 @@ static void options_are_checked(void **state)
 {
 	struct election *e = *state;
 	const struct lease_options bad[] = {
-		{"ns", "l", "me", SECONDS(10), SECONDS(10), SECONDS(2)},
-		{"ns", "l", "me", SECONDS(15), SECONDS(2), SECONDS(2)},
-		{"ns", "l", "", SECONDS(15), SECONDS(10), SECONDS(2)},
+		{"ns", "l", "me", SECONDS(10), SECONDS(10), SECONDS(2), false},
+		{"ns", "l", "me", SECONDS(15), SECONDS(2), SECONDS(2), false},
+		{"ns", "l", "", SECONDS(15), SECONDS(10), SECONDS(2), false},
 	};
 	const struct lease_callbacks cb = {on_acquired, on_lost, on_released};
 
