@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -93,6 +94,19 @@ int path_relative_check(const char *path, struct err *e)
 	return components_check(path, e);
 }
 
+static int open_beneath(int rootfd, const char *path, const struct open_how *how)
+{
+	for (int i = 0; i < OPEN_TRIES; i++) {
+		long fd = syscall(SYS_openat2, rootfd, path, how, sizeof(*how));
+
+		if (fd >= 0)
+			return (int)fd;
+		if (errno != EAGAIN && errno != EINTR)
+			return -errno;
+	}
+	return -EAGAIN;
+}
+
 int pathat_open(int rootfd, const char *path, int flags, mode_t mode)
 {
 	bool creates = (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
@@ -103,15 +117,44 @@ int pathat_open(int rootfd, const char *path, int flags, mode_t mode)
 			   RESOLVE_NO_MAGICLINKS,
 	};
 
-	for (int i = 0; i < OPEN_TRIES; i++) {
-		long fd = syscall(SYS_openat2, rootfd, path, &how, sizeof(how));
+	return open_beneath(rootfd, path, &how);
+}
 
-		if (fd >= 0)
-			return (int)fd;
-		if (errno != EAGAIN && errno != EINTR)
+/* Component by component; "" and ".." are refused. */
+static int open_walk(int rootfd, const char *path, int flags)
+{
+	_cleanup_close_ int held = -1;
+
+	for (const char *p = path;;) {
+		size_t n = strcspn(p, "/");
+		char name[PATH_COMPONENT_MAX + 1];
+		int fd;
+
+		if (n == 0 || n > PATH_COMPONENT_MAX || (n == 2 && p[0] == '.' && p[1] == '.'))
+			return -EINVAL;
+		memcpy(name, p, n);
+		name[n] = '\0';
+		fd = openat(held < 0 ? rootfd : held, name,
+			(p[n] ? O_PATH | O_DIRECTORY : flags) | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0)
 			return -errno;
+		cleanup_closep(&held);
+		held = fd;
+		if (!p[n])
+			return TAKE_FD(held);
+		p += n + 1;
 	}
-	return -EAGAIN;
+}
+
+int pathat_open_across(int rootfd, const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = (unsigned)(flags | O_CLOEXEC),
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+	int fd = open_beneath(rootfd, path, &how);
+
+	return fd == -ENOSYS ? open_walk(rootfd, path, flags) : fd;
 }
 
 /* Makes or finds one directory below parentfd; a descriptor of it. */

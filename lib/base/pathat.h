@@ -34,6 +34,13 @@ int path_relative_check(const char *path, struct err *e);
 int pathat_open(int rootfd, const char *path, int flags, mode_t mode);
 
 /*
+ * The same, but mount points beneath the root are crossed (RESOLVE_NO_XDEV is not set), for nothing
+ * that creates. Kernels before 5.6 have no openat2(2): there the components are opened one by one
+ * without following symlinks, and path must have no "..".
+ */
+int pathat_open_across(int rootfd, const char *path, int flags);
+
+/*
  * Makes the directories of path that are missing, each below a descriptor of its parent, with mode
  * but for the umask; returns a descriptor of the last. -EINVAL, before anything is made, where a
  * component is none (path_component_check); what was made stays where a later one fails.

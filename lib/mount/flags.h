@@ -30,4 +30,8 @@ enum {
 /* Tenants' volumes have these unless their class says otherwise. */
 #define MOUNTF_TENANT (MOUNTF_NOSUID | MOUNTF_NODEV)
 
+/* As MOUNT_ATTR_* of mount_setattr(2) and fsmount(2), and as MS_* of mount(2). */
+uint64_t mountf_attr(uint32_t flags);
+unsigned long mountf_ms(uint32_t flags);
+
 #endif

@@ -11,16 +11,14 @@
 #include "mount/place.h"
 
 /*
- * From one statx(2) that asks no server (AT_STATX_DONT_SYNC). Kernels before 5.8 have no mount ids
- * in it: then is_root comes from comparing device numbers with the parent's, which misses binds
- * within a file system, and id from /proc/self/fdinfo.
+ * From one statx(2) that asks no server (AT_STATX_DONT_SYNC). Where the kernel tells no mount ids
+ * by it (before 5.8), they come from /proc/self/fdinfo.
  */
 struct mounted {
 	bool exists;
 	bool is_root;      /* the root of a mount */
 	bool is_directory; /* a symlink is none */
-	bool has_id;
-	uint64_t id; /* as in the first column of mountinfo */
+	uint64_t id;       /* as in the first column of mountinfo */
 	dev_t dev;
 	ino_t ino;
 };
@@ -44,11 +42,15 @@ struct mounted_what {
 	char options[1024]; /* of the file system ("super options") */
 };
 
-/*
- * Looks the mount with this id up: statmount(2) where the kernel has it (6.8), else the line of
- * /proc/self/mountinfo. -ENOENT: no such mount (any more).
- */
+/* Looks the mount with this id up in /proc/self/mountinfo. -ENOENT: no such mount (any more). */
 int mounted_describe(uint64_t id, struct mounted_what *ret, struct err *e);
+/*
+ * MOUNTF_* of the mount that fd (O_PATH suffices) lies on: statmount(2) where the kernel has it
+ * (6.8), which takes 2 us, else as above, which takes 7 ms with 5,000 mounts.
+ */
+int mounted_flags(int fd, const char *shown, uint32_t *ret, struct err *e);
+/* The length of the first item of a comma list; commas in double quotes are part of it. */
+size_t mounted_option_length(const char *options);
 /* The value of "name=value" in a comma list, or "" for "name" alone; false where it is not there.
  */
 bool mounted_option(const char *options, const char *name, char *dst, size_t size);

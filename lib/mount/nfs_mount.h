@@ -11,6 +11,7 @@
 
 enum nfs_version {
 	NFS_ANY = 0, /* 4.2, 4.1, 4.0, 3 in turn */
+	NFS_4 = 4,   /* 4.2, 4.1, 4.0 in turn */
 	NFS_3 = 30,
 	NFS_4_0 = 40,
 	NFS_4_1 = 41,
@@ -23,7 +24,7 @@ struct nfs_mount {
 	const char *path;    /* of the export, absolute */
 	struct place target; /* made with mode 0700; its parent is there already */
 	uint32_t flags;      /* MOUNTF_EXPORT */
-	int version;         /* enum nfs_version; not NFS_ANY: never falls back */
+	int version;         /* enum nfs_version; one of the exact ones never falls back */
 	const char
 		*options;  /* mount_options.nfs of options.h: no addr, vers or generic word in it */
 	unsigned probe_ms; /* connect and RPC NULL first, within this time; 0: not (3000 is a fair
@@ -53,7 +54,10 @@ struct nfs_mounted {
  */
 int nfs_mount_make(const struct nfs_mount *m, struct nfs_mounted *ret, struct err *e);
 
-/* Whether this kernel has an NFS client now, without loading anything: /proc/filesystems. */
-bool nfs_mount_supported(void);
+/*
+ * 0 where this kernel has an NFS client; asking makes it load its module where it can. -ENODEV: it
+ * has none. Needs CAP_SYS_ADMIN.
+ */
+int nfs_mount_available(struct err *e);
 
 #endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rpcping.c: whether an RPC program answers, with one call and a fixed-size answer */
+#include "mount/rpcping.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define PORTMAP_PORT 111
+#define PORTMAP_PROGRAM 100000
+#define PORTMAP_GETPORT 3
+#define STATD_TIMEOUT_MS 500
+/* xid, direction, status, verifier (two words), accept status, one word of result. */
+#define REPLY_WORDS 7
+#define MARK_LAST 0x80000000U
+
+struct call {
+	uint32_t program;
+	uint32_t version;
+	uint32_t procedure;
+	uint32_t args[4];
+	size_t n_args;
+};
+
+int rpcping_address(
+	const char *numeric, uint16_t port, struct sockaddr_storage *ret, socklen_t *ret_size)
+{
+	const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+		.ai_family = AF_UNSPEC,
+		.ai_socktype = SOCK_STREAM};
+	struct addrinfo *found = NULL;
+	char service[8];
+
+	snprintf(service, sizeof(service), "%u", (unsigned)port);
+	/* Numeric both: no resolver is asked, nothing is loaded. */
+	if (getaddrinfo(numeric, service, &hints, &found) != 0)
+		return -EINVAL;
+	memcpy(ret, found->ai_addr, found->ai_addrlen);
+	*ret_size = found->ai_addrlen;
+	freeaddrinfo(found);
+	return 0;
+}
+
+/* Waits for events until the deadline. */
+static int wait_for(int fd, short events, uint64_t deadline)
+{
+	struct pollfd p = {.fd = fd, .events = events};
+
+	for (;;) {
+		uint64_t now = clock_now();
+		int n;
+
+		if (now >= deadline)
+			return -ETIMEDOUT;
+		n = poll(&p, 1, (int)((deadline - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC));
+		if (n > 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+	}
+}
+
+static int connect_until(
+	int fd, const struct sockaddr_storage *to, socklen_t size, uint64_t deadline)
+{
+	int error = 0, r;
+	socklen_t n = sizeof(error);
+
+	if (connect(fd, (const struct sockaddr *)to, size) == 0)
+		return 0;
+	if (errno != EINPROGRESS)
+		return -errno;
+	r = wait_for(fd, POLLOUT, deadline);
+	if (r < 0)
+		return r;
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) < 0)
+		return -errno;
+	return -error;
+}
+
+/* One read of at most size bytes. */
+static ssize_t receive(int fd, void *data, size_t size, uint64_t deadline)
+{
+	for (;;) {
+		ssize_t n = recv(fd, data, size, MSG_DONTWAIT);
+
+		if (n > 0)
+			return n;
+		if (n == 0)
+			return -ECONNRESET;
+		if (errno != EAGAIN && errno != EINTR)
+			return -errno;
+		n = wait_for(fd, POLLIN, deadline);
+		if (n < 0)
+			return n;
+	}
+}
+
+/* How many bytes of an answer to wait for: six words, or as many as a stream's record has. */
+static size_t wanted(const char *in, size_t got, bool stream)
+{
+	uint32_t mark;
+	size_t record;
+
+	if (!stream || got < 4)
+		return 24;
+	memcpy(&mark, in, 4);
+	record = ntohl(mark) & ~MARK_LAST;
+	return record < 24 ? record : 24;
+}
+
+/* Sends call and receives the first words of its answer; their number in host order. */
+static int exchange(int fd, const struct call *c, bool stream, uint32_t *words, uint64_t deadline)
+{
+	uint32_t out[16] = {0}, *w = out + 1;
+	size_t n, got = 0, skip = stream ? 4 : 0;
+	char in[4 + REPLY_WORDS * 4];
+
+	*w++ = htonl((uint32_t)(clock_now() ^ (uint64_t)getpid()));
+	*w++ = htonl(0); /* call */
+	*w++ = htonl(2); /* of RPC version 2 */
+	*w++ = htonl(c->program);
+	*w++ = htonl(c->version);
+	*w++ = htonl(c->procedure);
+	w += 4; /* no credentials, no verifier */
+	for (size_t i = 0; i < c->n_args; i++)
+		*w++ = htonl(c->args[i]);
+	n = (size_t)(w - out - 1) * 4;
+	out[0] = htonl(MARK_LAST | (uint32_t)n);
+	if (send(fd, stream ? out : out + 1, n + skip, MSG_NOSIGNAL) < 0)
+		return -errno;
+	/* An answer may be shorter than what we look at; a stream may bring it in pieces. */
+	while (got < skip + wanted(in, got, stream)) {
+		ssize_t r = receive(fd, in + got, skip + REPLY_WORDS * 4 - got, deadline);
+
+		if (r < 0)
+			return (int)r;
+		got += (size_t)r;
+		if (!stream)
+			break;
+	}
+	n = got > skip ? (got - skip) / 4 : 0;
+	for (size_t i = 0; i < n; i++) {
+		memcpy(&words[i], in + skip + i * 4, 4);
+		words[i] = ntohl(words[i]);
+	}
+	if (n < 2 || words[0] != ntohl(out[1]) || words[1] != 1)
+		return -EPROTO;
+	return (int)n;
+}
+
+int rpcping_null(const struct sockaddr_storage *to, socklen_t size, uint32_t program,
+	uint32_t version, unsigned timeout_ms)
+{
+	const struct call c = {.program = program, .version = version};
+	uint64_t deadline = clock_now() + MILLISECONDS(timeout_ms);
+	uint32_t words[REPLY_WORDS];
+	_cleanup_close_ int fd =
+		socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = connect_until(fd, to, size, deadline);
+	if (r == 0)
+		r = exchange(fd, &c, true, words, deadline);
+	if (r < 0)
+		return r;
+	/* Accepted (0), with PROG_UNAVAIL (1) or PROG_MISMATCH (2). */
+	if (r >= 6 && words[2] == 0 && words[4] == 0 && (words[5] == 1 || words[5] == 2))
+		return -EPROTONOSUPPORT;
+	return 0;
+}
+
+/* One UDP call to the loopback: the last word of a good answer's result, 0 where it has none. */
+static int local_call(uint16_t port, const struct call *c, uint32_t *ret)
+{
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
+	struct sockaddr_in to = {.sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	uint32_t words[REPLY_WORDS] = {0};
+	int n;
+
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0)
+		return -errno;
+	n = exchange(fd, c, false, words, clock_now() + MILLISECONDS(STATD_TIMEOUT_MS));
+	if (n < 0)
+		return n;
+	if (n < 6 || words[2] != 0 || words[4] != 0 || words[5] != 0)
+		return -EPROTO;
+	*ret = n > 6 ? words[6] : 0;
+	return 0;
+}
+
+bool rpcping_statd(void)
+{
+	const struct call where = {.program = PORTMAP_PROGRAM,
+		.version = 2,
+		.procedure = PORTMAP_GETPORT,
+		.args = {RPC_PROGRAM_STATD, 1, IPPROTO_UDP, 0},
+		.n_args = 4};
+	const struct call null = {.program = RPC_PROGRAM_STATD, .version = 1};
+	uint32_t port, nothing;
+
+	return local_call(PORTMAP_PORT, &where, &port) == 0 && port > 0 && port <= UINT16_MAX &&
+	       local_call((uint16_t)port, &null, &nothing) == 0;
+}
