@@ -14,10 +14,16 @@
 #include "kube/correlate.h"
 #include "kube/request.h"
 
-/* What waits to be sent, some 2 KiB each; later events are dropped: they are news, not work. */
-#define QUEUE_MAX 1000
+/* What waits to be sent, some 0.5 KiB each, 2 KiB at most; later events are dropped: they are news,
+ * not work. */
+#define QUEUE_MAX 4000
 /* Events leave the larger part of max_in_flight to work. */
 #define IN_FLIGHT_MAX 16
+/* So many requests of others in flight or waiting are a burst, in which the API server is the
+ * limit: news go on a few at a time with a pause, until the work is done. */
+#define BURST 24
+#define BURST_WINDOW 2
+#define BURST_PAUSE MILLISECONDS(200)
 /* client-go's patience with a server that does not answer. */
 #define TRIES_MAX 12
 #define RETRY_S 10
@@ -254,10 +260,25 @@ static void send_start(struct send *s)
 	ev->n_running++;
 }
 
+static bool is_burst(const struct kube_events *ev)
+{
+	struct kube_client_stats s;
+
+	kube_client_stats(ev->client, &s);
+	return s.in_flight + s.waiting >= ev->n_running + BURST;
+}
+
 static void events_pump(struct kube_events *ev)
 {
-	while (ev->n_running < IN_FLIGHT_MAX && !list_empty(&ev->queued) && !timer_armed(ev->timer))
+	bool burst = is_burst(ev);
+	unsigned window = burst ? BURST_WINDOW : IN_FLIGHT_MAX;
+
+	if (timer_armed(ev->timer))
+		return;
+	while (ev->n_running < window && !list_empty(&ev->queued) && !timer_armed(ev->timer))
 		send_start(LIST_FIRST(&ev->queued, struct send, link));
+	if (burst && !list_empty(&ev->queued) && !timer_armed(ev->timer))
+		timer_arm(ev->timer, BURST_PAUSE);
 }
 
 /* ---- taking ---- */
