@@ -55,13 +55,16 @@ ifdef DEVELOPER
 WARN += -Werror
 endif
 BASE_CFLAGS := -std=gnu11 -g -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DBERTH_VERSION='"$(VERSION)"' -Ilib -I. \
-	$(WARN) $(HARDEN) $(SANFLAGS)
+	-isystem $(O)/gen $(WARN) $(HARDEN) $(SANFLAGS)
 BASE_LDFLAGS := $(HARDEN_LD) $(SANFLAGS)
 
 # ---- what there is --------------------------------------------------------------------------
 MAINS := provisioner/main.c nfs/worker_main.c agent/broker_main.c agent/front_main.c
 folder_sources = $(filter-out $(MAINS),$(wildcard $(1)/*.c))
 archive = $(O)/$(1)/$(notdir $(1)).a
+# protobuf-c's code is made at build time; its headers are the library's, not ours to warn about.
+GEN := $(O)/gen
+GEN_SOURCES := $(patsubst lib/%.proto,$(GEN)/%.pb-c.c,$(wildcard lib/csi/*.proto))
 ARCHIVES := $(foreach f,$(FOLDERS),$(if $(call folder_sources,$(f)),$(call archive,$(f))))
 DEVAPI_SOURCES := $(wildcard tools/devapi/*.c)
 PROGRAMS := $(O)/bin/berth-provisioner $(O)/bin/berth-nfs $(if $(DEVAPI_SOURCES),$(O)/bin/devapi)
@@ -104,6 +107,19 @@ $(O)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
 	@$(CC) $(BASE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(call pkg_cflags,$(PKGS_$(patsubst %/,%,$(dir $<)))) -MMD -MP -c -o $@ $<
+
+$(GEN)/%.pb-c.c: lib/%.proto
+	@mkdir -p $(@D)
+	@echo "  PROTO   $<"
+	@protoc-c --proto_path=lib --c_out=$(GEN) $*.proto
+$(GEN)/%.o: $(GEN)/%.c Makefile
+	@$(CC) $(BASE_CFLAGS) $(CPPFLAGS) $(CFLAGS) -w -c -o $@ $<
+$(GEN)/%.fuzz.o: $(GEN)/%.c Makefile
+	@clang -g -O1 -isystem $(GEN) $(FUZZ_COVERAGE) -w -c -o $@ $<
+# Their headers have to be there first, and are newer than what was built before.
+$(patsubst %.c,$(O)/%.o,$(call folder_sources,lib/csi)) $(patsubst %.c,$(O)/fuzz/%.o,$(call folder_sources,lib/csi)) \
+	$(patsubst %.c,$(O)/%.o,$(wildcard tests/unit/test_csi_*.c)): $(GEN_SOURCES)
+$(call archive,lib/csi): $(GEN_SOURCES:.c=.o)
 
 define archive_rule
 $(call archive,$(1)): $(patsubst %.c,$(O)/%.o,$(call folder_sources,$(1)))
@@ -153,11 +169,12 @@ $(O)/tests/bench/fakeagent: $(O)/tests/unit/view_world.o
 # libnfs hands out XDR structs that are aligned to 4 bytes only.
 FUZZ_FLAGS := -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
 FUZZ_SOURCES = $(foreach f,$(FOLDERS),$(call folder_sources,$(f)))
-FUZZ_OBJECTS = $(patsubst %.c,$(O)/fuzz/%.o,$(FUZZ_SOURCES))
+FUZZ_OBJECTS = $(patsubst %.c,$(O)/fuzz/%.o,$(FUZZ_SOURCES)) $(GEN_SOURCES:.c=.fuzz.o)
+FUZZ_COVERAGE := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=alignment -fno-sanitize-recover=undefined
 $(O)/fuzz/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	@clang -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DBERTH_VERSION='"$(VERSION)"' -Ilib -I. -g -O1 \
-		-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=alignment -fno-sanitize-recover=undefined $(call pkg_cflags,$(ALL_PKGS)) -MMD -MP -c -o $@ $<
+	@clang -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DBERTH_VERSION='"$(VERSION)"' -Ilib -I. -isystem $(GEN) -g -O1 \
+		$(FUZZ_COVERAGE) $(call pkg_cflags,$(ALL_PKGS)) -MMD -MP -c -o $@ $<
 $(O)/fuzz/libfuzz.a: $(FUZZ_OBJECTS)
 	@rm -f $@; ar rcsD $@ $^
 $(O)/tests/fuzz/%: tests/fuzz/%.c $(O)/fuzz/libfuzz.a

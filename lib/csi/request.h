@@ -11,9 +11,10 @@
 #include "base/cleanup.h"
 
 /*
- * Every text is terminated, valid UTF-8 without NUL and control bytes, never NULL ("" where the
- * request has none), and valid until the call is answered. Secrets, mount flags and the service
- * account's tokens must never be logged: csi_publish_format() says what may.
+ * Every text is terminated, valid UTF-8 without NUL, never NULL ("" where the request has none),
+ * and valid until the call is answered. Only values of maps may hold control characters. Secrets,
+ * mount flags and the service account's tokens must never be logged: csi_publish_format() says what
+ * may.
  */
 
 struct csi_pair {
@@ -21,7 +22,7 @@ struct csi_pair {
 	const char *value;
 };
 
-/* Keys are unique: of duplicates the last one on the wire counts (proto3). */
+/* Sorted by key, which are unique: of duplicates the last one on the wire counts (proto3). */
 struct csi_map {
 	struct csi_pair *pairs;
 	size_t n;
