@@ -37,7 +37,8 @@
 
 #define LEFT_OUT 77
 
-/* Skips where a child said that there is no filter; tools/run-tests takes the line as the reason. */
+/* Skips where a child said that there is no filter; tools/run-tests takes the line as the reason.
+ */
 static void leave_out(int status)
 {
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != LEFT_OUT)
