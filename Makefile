@@ -21,6 +21,7 @@ PKGS_provisioner := jansson libsystemd
 PKGS_lib/rpc := libnghttp2 libsystemd
 PKGS_lib/mount := mount libsystemd
 PKGS_lib/csi := libprotobuf-c libsystemd
+PKGS_tools/berthctl := libcurl jansson
 PKGS_agent := jansson libsystemd
 ALL_PKGS := libcurl jansson yaml-0.1 libsystemd libmicrohttpd libcap libseccomp libnfs libnghttp2 libprotobuf-c mount
 WORKER_PKGS := libnfs jansson libcap libseccomp
@@ -67,7 +68,8 @@ GEN := $(O)/gen
 GEN_SOURCES := $(patsubst lib/%.proto,$(GEN)/%.pb-c.c,$(wildcard lib/csi/*.proto))
 ARCHIVES := $(foreach f,$(FOLDERS),$(if $(call folder_sources,$(f)),$(call archive,$(f))))
 DEVAPI_SOURCES := $(wildcard tools/devapi/*.c)
-PROGRAMS := $(O)/bin/berth-provisioner $(O)/bin/berth-nfs $(if $(DEVAPI_SOURCES),$(O)/bin/devapi)
+BERTHCTL_SOURCES := $(wildcard tools/berthctl/*.c)
+PROGRAMS := $(O)/bin/berth-provisioner $(O)/bin/berth-nfs $(O)/bin/berthctl $(if $(DEVAPI_SOURCES),$(O)/bin/devapi)
 
 UNIT_TESTS := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/test_*.c))
 UNIT_HELPERS := $(patsubst %.c,$(O)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
@@ -142,8 +144,12 @@ $(O)/bin/berth-nfs: $(O)/nfs/worker_main.o $(call archive,nfs) $(call archive,li
 $(O)/bin/devapi: $(patsubst %.c,$(O)/%.o,$(DEVAPI_SOURCES)) $(ARCHIVES)
 	@$(link) $(call pkg_libs,$(ALL_PKGS)) $(LDLIBS)
 
+# Of the agent only what doctor checks.
+$(O)/bin/berthctl: $(patsubst %.c,$(O)/%.o,$(BERTHCTL_SOURCES)) $(ARCHIVES)
+	@$(link) $(call pkg_libs,$(ALL_PKGS)) $(LDLIBS)
+
 WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup
-$(O)/tests/unit/test_%: $(O)/tests/unit/test_%.o $(UNIT_HELPERS) $(patsubst %.c,$(O)/%.o,$(filter-out %/main.c,$(DEVAPI_SOURCES))) $(ARCHIVES)
+$(O)/tests/unit/test_%: $(O)/tests/unit/test_%.o $(UNIT_HELPERS) $(patsubst %.c,$(O)/%.o,$(filter-out %/main.c,$(DEVAPI_SOURCES) $(BERTHCTL_SOURCES))) $(ARCHIVES)
 	@$(link) $(WRAP) $(call pkg_libs,$(ALL_PKGS) cmocka) $(LDLIBS)
 
 $(O)/tests/fault/%: tests/fault/%.c Makefile
