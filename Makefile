@@ -81,7 +81,7 @@ COMPONENT_TESTS := $(wildcard tests/component/*.test)
 KERNEL_TESTS := $(wildcard tests/kernel/*.test)
 
 .PHONY: all check check-layers check-shape check-format check-fuzz test run-test unit component kernel \
-	sanitize demo bench format install clean help deps test-real-api test-libnfs5
+	sanitize demo bench format install clean help deps test-real-api e2e image test-libnfs5
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -97,6 +97,8 @@ help:
 #: make bench       figures beside limits measured in the same run, also in build/bench.json
 #: make check-fuzz  sixty seconds over all fuzz targets
 #: make test-real-api  component tests against a real Kubernetes (needs Go)
+#: make e2e         StatefulSets and other pods on real kubelets, one with an NFS client (needs Go)
+#: make image       a container image of what make install installs: build/berth.tar (tools/image)
 #: make format      clang-format over all sources
 #: make install     into DESTDIR/PREFIX
 #: make deps        install through apt-get what is missing
@@ -219,10 +221,14 @@ test-libnfs5:
 	@tools/run-tests --timeout 900 tests/libnfs5
 test-real-api: all $(BENCH_TOOLS)
 	@O=$(O) tests/cluster/test-real-api
+e2e: all
+	@O=$(O) tools/run-tests --timeout 2400 tests/cluster/statefulset.test
 demo:
 	@tools/deps build demo
 	@$(MAKE) --no-print-directory all
 	@O=$(O) tools/demo
+image: all
+	@O=$(O) tools/image build
 bench:
 	@tools/deps build test
 	@$(MAKE) --no-print-directory all $(BENCH_TOOLS)
