@@ -14,11 +14,19 @@
  */
 #define CLOSE_BY_HAND_MAX 65536U
 
+static bool is_kept(unsigned long cap, const int *keep, size_t n_keep)
+{
+	for (size_t i = 0; i < n_keep; i++)
+		if (cap == (unsigned long)keep[i])
+			return true;
+	return false;
+}
+
 /* The kernel says EINVAL for the first number beyond its last capability. */
-static int bounding_set_clear(struct err *e)
+static int bounding_set_clear(const int *keep, size_t n_keep, struct err *e)
 {
 	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++) {
-		if (prctl(PR_CAPBSET_DROP, cap) >= 0)
+		if (is_kept(cap, keep, n_keep) || prctl(PR_CAPBSET_DROP, cap) >= 0)
 			continue;
 		/* Without CAP_SETPCAP it stays, and with no_new_privs it gives nobody anything. */
 		if (errno == EPERM)
@@ -39,30 +47,64 @@ static int identity_set(uid_t uid, gid_t gid, struct err *e)
 	return 0;
 }
 
-static int capabilities_clear(struct err *e)
+static int capabilities_set(cap_t to, struct err *e)
 {
-	cap_t empty;
 	int r;
 
 	/* EINVAL: a kernel without ambient capabilities. */
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
 		return err_sys(e, errno, "cannot clear ambient capabilities");
-	empty = cap_init();
-	if (!empty)
-		return err_sys(e, ENOMEM, "cannot give up capabilities");
-	r = cap_set_proc(empty) < 0 ? -errno : 0;
-	cap_free(empty);
+	r = cap_set_proc(to) < 0 ? -errno : 0;
 	return r < 0 ? err_sys(e, r, "cannot give up capabilities") : 0;
 }
 
-static int capabilities_check(struct err *e)
+static int capabilities_check(cap_t want, struct err *e)
 {
-	cap_t now = cap_get_proc(), empty = cap_init();
-	int different = now && empty ? cap_compare(now, empty) : -1;
+	cap_t now = cap_get_proc();
+	int different = now ? cap_compare(now, want) : -1;
 
 	cap_free(now);
-	cap_free(empty);
 	return different == 0 ? 0 : err_set(e, EPERM, "capabilities are left after giving them up");
+}
+
+/* keep: permitted and effective; nothing inheritable. */
+static int capabilities_reduce(const int *keep, size_t n_keep, struct err *e)
+{
+	cap_t set = cap_init();
+	int r = set ? 0 : -ENOMEM;
+
+	if (r >= 0 && n_keep > 0 &&
+		(cap_set_flag(set, CAP_PERMITTED, (int)n_keep, keep, CAP_SET) < 0 ||
+			cap_set_flag(set, CAP_EFFECTIVE, (int)n_keep, keep, CAP_SET) < 0))
+		r = -errno;
+	if (r < 0)
+		err_sys(e, r, "cannot give up capabilities");
+	else
+		r = capabilities_set(set, e);
+	if (r >= 0)
+		r = capabilities_check(set, e);
+	cap_free(set);
+	return r;
+}
+
+static int capabilities_need(const int *keep, size_t n_keep, struct err *e)
+{
+	cap_t now = cap_get_proc();
+	int r = now ? 0 : err_sys(e, ENOMEM, "cannot read capabilities");
+
+	for (size_t i = 0; i < n_keep && r >= 0; i++) {
+		cap_flag_value_t has = CAP_CLEAR;
+		char *name;
+
+		if (cap_get_flag(now, keep[i], CAP_PERMITTED, &has) == 0 && has == CAP_SET)
+			continue;
+		name = cap_to_name(keep[i]);
+		r = err_set(e, EPERM, "needs the capability %s, which this process does not have",
+			name ? name : "?");
+		cap_free(name);
+	}
+	cap_free(now);
+	return r;
 }
 
 /* A change of identity cleared it, and in between the parent may have died unnoticed. */
@@ -82,16 +124,23 @@ int sandbox_drop(uid_t uid, gid_t gid, struct err *e)
 
 	if (prctl(PR_GET_PDEATHSIG, &signo) < 0)
 		return err_sys(e, errno, "cannot read the parent death signal");
-	r = bounding_set_clear(e);
+	r = bounding_set_clear(NULL, 0, e);
 	if (r >= 0 && geteuid() == 0)
 		r = identity_set(uid, gid, e);
 	if (r >= 0)
-		r = capabilities_clear(e);
-	if (r >= 0)
-		r = capabilities_check(e);
+		r = capabilities_reduce(NULL, 0, e);
 	if (r >= 0)
 		r = death_signal_restore(signo, parent, e);
 	return r;
+}
+
+int sandbox_keep(const int *keep, size_t n_keep, struct err *e)
+{
+	int r = capabilities_need(keep, n_keep, e);
+
+	if (r >= 0)
+		r = bounding_set_clear(keep, n_keep, e);
+	return r < 0 ? r : capabilities_reduce(keep, n_keep, e);
 }
 
 static int limit_set(int resource, rlim_t max)

@@ -33,6 +33,14 @@
 int sandbox_drop(uid_t uid, gid_t gid, struct err *e);
 
 /*
+ * The same for a process that needs some of its powers: stays who it is and keeps the capabilities
+ * in keep (numbers of linux/capability.h) as permitted and effective, no others, none inheritable
+ * or ambient, and in the bounding set those and no others. -EPERM where it lacks one of them, by
+ * name.
+ */
+int sandbox_keep(const int *keep, size_t n_keep, struct err *e);
+
+/*
  * no_new_privs, not dumpable (no ptrace by the same uid, no core with secrets in it), RLIMIT_CORE
  * 0, and at most nofile descriptors (0: as it is). The environment is untouched.
  */
@@ -56,6 +64,13 @@ enum sandbox_profile {
 	 * audit.
 	 */
 	SANDBOX_PROVISIONER,
+	/*
+	 * A mount child of the agent: system calls on mounts, paths and directories, and what a
+	 * worker has. No execve, clone or kill, no new namespace, no file created or written, no
+	 * listening; sockets of the internet only, to ask servers and the port mapper. Anything
+	 * else kills the process.
+	 */
+	SANDBOX_MOUNTER,
 	_SANDBOX_PROFILE_MAX
 };
 

@@ -66,6 +66,13 @@ static const char *const locking_in[] = {"seccomp", "landlock_create_ruleset", "
 	"prlimit64", "close_range", "getrusage", "times", "getgroups", "getgroups32", "getresuid",
 	"getresuid32", "getresgid", "getresgid32", NULL};
 
+/* Mounts, and the directories they are put on. Paths, and openat2()'s flags, lie in memory: they
+ * are resolved beneath roots by the code that asks. */
+static const char *const mounting[] = {"mount", "umount2", "open_tree", "move_mount", "fsopen",
+	"fsconfig", "fsmount", "fspick", "mount_setattr", "statmount", "listmount", "mkdirat",
+	"openat2", "dup", "fchdir", NULL};
+static const char *const nothing[] = {NULL};
+
 /* One call with conditions on its arguments, all of which must hold; a name may come often. */
 struct rule {
 	const char *name;
@@ -106,6 +113,32 @@ static const struct rule worker_rules[] = {
 	{"ioctl", IS(1, TCGETS)},
 	{NULL, {{0}}},
 };
+
+static const struct rule mounter_rules[] = {
+	{"mmap", BITS(2, PROT_EXEC, 0)},
+	{"mmap2", BITS(2, PROT_EXEC, 0)},
+	{"mprotect", BITS(2, PROT_EXEC, 0)},
+	{"open", BITS(1, O_ACCMODE | O_CREAT, 0)},
+	{"openat", BITS(2, O_ACCMODE | O_CREAT, 0)},
+	{"fcntl", IS(1, F_GETFL)},
+	{"fcntl", IS(1, F_SETFL)},
+	{"fcntl", IS(1, F_GETFD)},
+	{"fcntl", IS(1, F_SETFD)},
+	{"fcntl", IS(1, F_DUPFD_CLOEXEC)},
+	{"fcntl64", IS(1, F_GETFL)},
+	{"fcntl64", IS(1, F_SETFL)},
+	{"fcntl64", IS(1, F_GETFD)},
+	{"fcntl64", IS(1, F_SETFD)},
+	{"fcntl64", IS(1, F_DUPFD_CLOEXEC)},
+	{"ioctl", IS(1, FIONREAD)},
+	{"ioctl", IS(1, TCGETS)},
+	/* Directories go, files never. */
+	{"unlinkat", IS(2, AT_REMOVEDIR)},
+	{"socket", IS(0, AF_INET)},
+	{"socket", IS(0, AF_INET6)},
+	{NULL, {{0}}},
+};
+static const char *const asking[] = {"connect", NULL};
 
 #define WRITE_EXEC (PROT_WRITE | PROT_EXEC)
 #define NEW_FILE (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))
@@ -182,6 +215,15 @@ static const struct profile profiles[_SANDBOX_PROFILE_MAX] = {
 			.refused_with = ENOSYS,
 			.otherwise = SCMP_ACT_ERRNO(EPERM),
 		},
+	[SANDBOX_MOUNTER] =
+		{
+			.allowed = {bytes, waiting, telling, memory, ending, reading_files,
+				mounting, asking},
+			.rules = mounter_rules,
+			.refused = nothing,
+			.refused_with = EACCES,
+			.otherwise = SCMP_ACT_KILL_PROCESS,
+		},
 };
 
 /* An address sanitizer's run time clones, traces and maps as it likes; its reports are worth more
@@ -243,7 +285,7 @@ static int filter_load(scmp_filter_ctx ctx, enum sandbox_profile profile)
 {
 	int r = profile_add(ctx, &profiles[profile]);
 
-	if (r >= 0 && profile == SANDBOX_WORKER)
+	if (r >= 0 && profile != SANDBOX_PROVISIONER)
 		r = abort_add(ctx);
 	if (r < 0)
 		return r;
