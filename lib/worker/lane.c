@@ -13,6 +13,8 @@
 
 /* Killed workers that the kernel cannot end (uninterruptible sleep): no more are started then. */
 #define LINGERING_MAX 4
+/* The same where a spawner starts them, which knows a process by its key alone. */
+#define LINGERING_MAX_EXTERNAL 1
 /* How soon a request is offered again that memory was too short for. */
 #define WRITE_RETRY MILLISECONDS(50)
 /* What a worker may say about its failed start; the rest is for its own log. */
@@ -103,7 +105,8 @@ static int lane_on_init_reply(
 	size_t n = h->size < sizeof(said) - 1 ? h->size : sizeof(said) - 1;
 
 	if (h->id == 0 && h->kind == PROCESS_KIND_EXEC && h->result < 0)
-		return err_sys(e, h->result, "cannot run %s", lane->pool->options.program);
+		return err_sys(e, h->result, "cannot run %s",
+			str_or(lane->pool->options.program, "the worker"));
 	if (h->id != 0 || h->kind != 0)
 		return err_set(e, EPROTO, "worker began with a frame that is not its ready reply");
 	if (h->result >= 0) {
@@ -286,13 +289,13 @@ static int lane_spawn(struct lane *lane, struct err *e)
 	struct worker_pool *pool = lane->pool;
 	int r;
 
-	if (lane->lingering >= LINGERING_MAX)
+	if (lane->lingering >= (pool->options.spawner ? LINGERING_MAX_EXTERNAL : LINGERING_MAX))
 		return err_set(e, EBUSY, "%zu earlier workers were killed and do not end",
 			lane->lingering);
 	r = process_start(&lane->process,
 		&(struct process_options){.loop = pool->loop,
-			.program = pool->options.program,
-			.argv = pool->options.argv,
+			.how = &pool->options,
+			.key = lane->key,
 			.handler = &process_handler,
 			.userdata = lane,
 			.all = &pool->processes,

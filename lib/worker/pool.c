@@ -163,6 +163,10 @@ static int pool_set_options(struct worker_pool *p, const struct worker_options *
 		.backoff_min_ns = OR(o->backoff_min_ns, DEFAULT_BACKOFF_MIN),
 		.backoff_max_ns = OR(o->backoff_max_ns, DEFAULT_BACKOFF_MAX),
 	};
+	p->options.spawner = o->spawner;
+	p->options.spawner_userdata = o->spawner_userdata;
+	if (o->spawner)
+		return 0;
 	p->options.program = strdup(o->program);
 	p->options.argv = argv_copy(o->argv);
 	return p->options.program && p->options.argv ? 0 : -ENOMEM;
@@ -211,6 +215,11 @@ struct worker_pool *worker_pool_free(struct worker_pool *p)
 	free((char *)(uintptr_t)p->options.program);
 	free(p);
 	return NULL;
+}
+
+void worker_pool_ended(struct worker_pool *p, const char *key, pid_t pid, const struct err *why)
+{
+	process_end_external(&p->processes, key, pid, why);
 }
 
 void pool_drop(struct lane *lane)

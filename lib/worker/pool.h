@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -23,10 +24,24 @@
  *                  backoff <-------------+      (waiting requests stay queued until their own
  * deadline)
  */
+/*
+ * Who starts the processes, where that is not the pool itself with fork and execve: somebody with
+ * more power, whose children they are. Both only ask. Whoever is asked says worker_pool_ended()
+ * when the process is no more, or could not be started; until then no other is started for the key.
+ */
+struct worker_spawner {
+	/* fd: the worker's end of the socket, the pool's to close after the return. -errno: nobody
+	 * was asked. */
+	int (*start)(const char *key, int fd, void *userdata);
+	void (*kill)(const char *key, void *userdata); /* SIGKILL */
+};
+
 /* 0 in a number stands for the default in brackets. */
 struct worker_options {
-	const char *program;     /* path; execve'd, no PATH search */
-	const char *const *argv; /* NULL-terminated */
+	const char *program;                  /* path; execve'd, no PATH search */
+	const char *const *argv;              /* NULL-terminated */
+	const struct worker_spawner *spawner; /* instead of both, see below; static */
+	void *spawner_userdata;
 	size_t window;           /* requests in flight to one worker (32) */
 	size_t queue_max;        /* requests waiting for one key; beyond: -ENOBUFS (4096) */
 	uint64_t idle_ns;        /* a worker without work ends after this (60 s) */
@@ -40,6 +55,14 @@ int worker_pool_new(struct worker_pool **ret, struct loop *l, const struct worke
 /* Kills every worker and reaps it; no callback runs any more. Legal in every callback. */
 struct worker_pool *worker_pool_free(struct worker_pool *p);
 DEFINE_CLEANUP(struct worker_pool *, worker_pool_free)
+
+/*
+ * For spawners. The process of key that was started first has ended (pid of it), or the one that
+ * was asked for last could not be started (pid 0). why is what its calls and the log are told.
+ * Legal at any time but inside the spawner's own functions; nothing happens for a key without
+ * process.
+ */
+void worker_pool_ended(struct worker_pool *p, const char *key, pid_t pid, const struct err *why);
 
 struct worker_reply {
 	int r; /* the worker's result, or -ETIMEDOUT (own deadline), -ECONNRESET (worker died with

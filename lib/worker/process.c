@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/str.h"
 #include "event/stream.h"
 #include "worker/spawn.h"
 
@@ -29,7 +30,9 @@
 
 struct process {
 	struct list link;
-	pid_t pid;
+	pid_t pid; /* 0 where a spawner's */
+	char *key; /* the same: what the spawner knows it by */
+	const struct worker_options *how;
 	struct child *child;
 	struct stream *stream;
 	struct timer *grace;
@@ -47,6 +50,7 @@ static void process_release(struct process *p)
 	child_free(p->child);
 	stream_free(p->stream);
 	timer_free(p->grace);
+	free(p->key);
 	free(p);
 }
 
@@ -97,27 +101,59 @@ static void on_closed(struct stream *s, int reason, void *userdata)
 	timer_arm(p->grace, END_GRACE);
 }
 
-static void on_child_end(struct child *c, int code, int status, void *userdata)
+static void process_exited(struct process *p, const struct err *why)
 {
-	struct process *p = userdata;
-
-	(void)c;
 	p->exited = true;
-	p->child = child_free(p->child);
 	if (p->disposed) {
 		process_reaped(p);
 		return;
 	}
-	if (code == CLD_EXITED)
-		err_set(&p->why, ECONNRESET, "worker exited with status %d", status);
-	else
-		err_set(&p->why, ECONNRESET, "worker was killed by signal %d (%s)", status,
-			strsignal(status));
+	err_copy(&p->why, why);
 	/* What it wrote last may still be unread, and its socket open in a child of its own. */
 	if (p->stream)
 		timer_arm(p->grace, END_GRACE);
 	else
 		process_ended(p);
+}
+
+static void on_child_end(struct child *c, int code, int status, void *userdata)
+{
+	struct process *p = userdata;
+	struct err why = ERR_NULL;
+
+	(void)c;
+	p->child = child_free(p->child);
+	if (code == CLD_EXITED)
+		err_set(&why, ECONNRESET, "worker exited with status %d", status);
+	else
+		err_set(&why, ECONNRESET, "worker was killed by signal %d (%s)", status,
+			strsignal(status));
+	process_exited(p, &why);
+}
+
+void process_end_external(struct list *all, const char *key, pid_t pid, const struct err *why)
+{
+	struct process *found = NULL;
+
+	LIST_FOREACH (all, it) {
+		struct process *p = LIST_ENTRY(it, struct process, link);
+
+		if (!p->key || p->exited || !streq(p->key, key))
+			continue;
+		found = p;
+		if (pid > 0)
+			break;
+	}
+	if (found)
+		process_exited(found, why);
+}
+
+static void process_signal_kill(struct process *p)
+{
+	if (p->key)
+		p->how->spawner->kill(p->key, p->how->spawner_userdata);
+	else
+		kill(p->pid, SIGKILL);
 }
 
 static void on_grace(struct timer *t, void *userdata)
@@ -128,7 +164,7 @@ static void on_grace(struct timer *t, void *userdata)
 	if (!p->disposed)
 		process_ended(p);
 	else if (!p->exited)
-		kill(p->pid, SIGKILL);
+		process_signal_kill(p);
 }
 
 static int process_prepare(struct process *p, const struct process_options *o, int *ret_child_fd)
@@ -161,7 +197,12 @@ static int process_fork(struct process *p, const struct process_options *o)
 
 	if (r < 0)
 		return r;
-	r = spawn(&p->pid, o->program, o->argv, child_fd);
+	if (o->how->spawner) {
+		p->key = strdup(o->key);
+		return p->key ? o->how->spawner->start(o->key, child_fd, o->how->spawner_userdata)
+			      : -ENOMEM;
+	}
+	r = spawn(&p->pid, o->how->program, o->how->argv, child_fd);
 	if (r < 0)
 		return r;
 	r = child_new(&p->child, o->loop, p->pid, on_child_end, p);
@@ -178,14 +219,15 @@ int process_start(struct process **ret, const struct process_options *o, struct 
 	int r;
 
 	if (!p)
-		return err_sys(e, ENOMEM, "cannot start %s", o->program);
+		return err_sys(e, ENOMEM, "cannot start a worker");
+	p->how = o->how;
 	p->handler = o->handler;
 	p->userdata = o->userdata;
 	p->lingering = o->lingering;
 	r = process_fork(p, o);
 	if (r < 0) {
 		process_release(p);
-		return err_sys(e, r, "cannot start %s", o->program);
+		return err_sys(e, r, "cannot start %s", str_or(o->how->program, "a worker"));
 	}
 	list_append(o->all, &p->link);
 	*ret = p;
@@ -221,7 +263,7 @@ bool process_kill(struct process *p)
 		process_reaped(p);
 		return false;
 	}
-	kill(p->pid, SIGKILL);
+	process_signal_kill(p);
 	return true;
 }
 
@@ -259,13 +301,14 @@ void process_free_all(struct list *all)
 		struct process *p = LIST_ENTRY(it, struct process, link);
 
 		if (!p->exited)
-			kill(p->pid, SIGKILL);
+			process_signal_kill(p);
 	}
 	LIST_FOREACH (all, it) {
 		struct process *p = LIST_ENTRY(it, struct process, link);
 
 		p->child = child_free(p->child);
-		if (!p->exited)
+		/* A spawner's are its to reap. */
+		if (!p->exited && !p->key)
 			process_wait(p->pid, until);
 		process_release(p);
 	}

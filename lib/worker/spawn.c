@@ -64,16 +64,22 @@ static int child_bind_to(pid_t parent)
 	return getppid() == parent ? 0 : -ESRCH;
 }
 
+int spawn_settle(pid_t parent, int *fd)
+{
+	int r = child_bind_to(parent);
+
+	if (r < 0)
+		return r;
+	setsid();
+	child_reset_signals();
+	return child_arrange_descriptors(fd);
+}
+
 static _Noreturn void child_run(pid_t parent, const char *program, const char *const *argv, int fd)
 {
 	struct frame_header failed = {.kind = PROCESS_KIND_EXEC};
-	int r = child_bind_to(parent);
+	int r = spawn_settle(parent, &fd);
 
-	if (r >= 0) {
-		setsid();
-		child_reset_signals();
-		r = child_arrange_descriptors(&fd);
-	}
 	if (r >= 0) {
 		execve(program, (char *const *)(uintptr_t)argv, environ);
 		r = -errno;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* spawn.h: forks and executes a program with one socket (internal to lib/worker) */
+/* spawn.h: forks and executes a program with one socket, and what a forked child does first */
 #ifndef BERTH_WORKER_SPAWN_H
 #define BERTH_WORKER_SPAWN_H
 
@@ -12,5 +12,12 @@
  * PROCESS_KIND_EXEC frame to fd and ends. fd stays the caller's to close.
  */
 int spawn(pid_t *ret, const char *program, const char *const *argv, int fd);
+
+/*
+ * In a forked child, all of the above: SIGKILL when parent (getpid() before the fork) ends,
+ * session, signals, descriptors (*fd, above WORKER_FD, becomes it). Safe between fork and exec: no
+ * memory, no locks. -ESRCH: the parent is gone already.
+ */
+int spawn_settle(pid_t parent, int *fd);
 
 #endif
