@@ -21,10 +21,10 @@ PKGS_provisioner := jansson libsystemd
 PKGS_lib/rpc := libnghttp2 libsystemd
 PKGS_lib/mount := mount libsystemd
 PKGS_lib/csi := libprotobuf-c libsystemd
-PKGS_tools/berthctl := libcurl jansson
 PKGS_agent := jansson libsystemd
 ALL_PKGS := libcurl jansson yaml-0.1 libsystemd libmicrohttpd libcap libseccomp libnfs libnghttp2 libprotobuf-c mount
 WORKER_PKGS := libnfs jansson libcap libseccomp
+BROKER_PKGS := libcap libseccomp
 
 # pkg-config is asked once per make run and only when something is compiled.
 pkg_cflags = $(if $(1),$(shell pkg-config --cflags $(1)))
@@ -68,8 +68,8 @@ GEN := $(O)/gen
 GEN_SOURCES := $(patsubst lib/%.proto,$(GEN)/%.pb-c.c,$(wildcard lib/csi/*.proto))
 ARCHIVES := $(foreach f,$(FOLDERS),$(if $(call folder_sources,$(f)),$(call archive,$(f))))
 DEVAPI_SOURCES := $(wildcard tools/devapi/*.c)
-BERTHCTL_SOURCES := $(wildcard tools/berthctl/*.c)
-PROGRAMS := $(O)/bin/berth-provisioner $(O)/bin/berth-nfs $(O)/bin/berthctl $(if $(DEVAPI_SOURCES),$(O)/bin/devapi)
+PROGRAMS := $(O)/bin/berth-provisioner $(O)/bin/berth-nfs $(if $(wildcard lib/mount/bind.c),$(O)/bin/berth-agent) \
+	$(if $(wildcard agent/front_main.c),$(O)/bin/berth-front) $(if $(DEVAPI_SOURCES),$(O)/bin/devapi)
 
 UNIT_TESTS := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/test_*.c))
 UNIT_HELPERS := $(patsubst %.c,$(O)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
@@ -81,7 +81,7 @@ COMPONENT_TESTS := $(wildcard tests/component/*.test)
 KERNEL_TESTS := $(wildcard tests/kernel/*.test)
 
 .PHONY: all check check-layers check-shape check-format check-fuzz test run-test unit component kernel \
-	sanitize demo bench format install clean help deps test-real-api e2e image test-libnfs5
+	sanitize demo bench format install clean help deps test-real-api test-libnfs5
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -97,8 +97,6 @@ help:
 #: make bench       figures beside limits measured in the same run, also in build/bench.json
 #: make check-fuzz  sixty seconds over all fuzz targets
 #: make test-real-api  component tests against a real Kubernetes (needs Go)
-#: make e2e         StatefulSets and other pods on real kubelets, one with an NFS client (needs Go)
-#: make image       a container image of what make install installs: build/berth.tar (tools/image)
 #: make format      clang-format over all sources
 #: make install     into DESTDIR/PREFIX
 #: make deps        install through apt-get what is missing
@@ -143,15 +141,18 @@ $(O)/bin/berth-provisioner: $(O)/provisioner/main.o $(ARCHIVES)
 $(O)/bin/berth-nfs: $(O)/nfs/worker_main.o $(call archive,nfs) $(call archive,lib/volume) $(call archive,lib/worker) $(call archive,lib/sandbox) $(call archive,lib/data) $(call archive,lib/base)
 	@$(link) $(call pkg_libs,$(WORKER_PKGS)) $(LDLIBS)
 
+# The broker keeps the agent's powers, and its mount children are it: libc and the sandbox. What needs more does not link.
+$(O)/bin/berth-agent: $(O)/agent/broker_main.o $(call archive,agent) $(call archive,lib/mount) $(call archive,lib/worker) $(call archive,lib/sandbox) $(call archive,lib/base)
+	@$(link) $(call pkg_libs,$(BROKER_PKGS)) $(LDLIBS)
+
+$(O)/bin/berth-front: $(O)/agent/front_main.o $(ARCHIVES)
+	@$(link) $(call pkg_libs,$(ALL_PKGS)) $(LDLIBS)
+
 $(O)/bin/devapi: $(patsubst %.c,$(O)/%.o,$(DEVAPI_SOURCES)) $(ARCHIVES)
 	@$(link) $(call pkg_libs,$(ALL_PKGS)) $(LDLIBS)
 
-# Of the agent only what doctor checks.
-$(O)/bin/berthctl: $(patsubst %.c,$(O)/%.o,$(BERTHCTL_SOURCES)) $(ARCHIVES)
-	@$(link) $(call pkg_libs,$(ALL_PKGS)) $(LDLIBS)
-
 WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup
-$(O)/tests/unit/test_%: $(O)/tests/unit/test_%.o $(UNIT_HELPERS) $(patsubst %.c,$(O)/%.o,$(filter-out %/main.c,$(DEVAPI_SOURCES) $(BERTHCTL_SOURCES))) $(ARCHIVES)
+$(O)/tests/unit/test_%: $(O)/tests/unit/test_%.o $(UNIT_HELPERS) $(patsubst %.c,$(O)/%.o,$(filter-out %/main.c,$(DEVAPI_SOURCES))) $(ARCHIVES)
 	@$(link) $(WRAP) $(call pkg_libs,$(ALL_PKGS) cmocka) $(LDLIBS)
 
 $(O)/tests/fault/%: tests/fault/%.c Makefile
@@ -221,14 +222,10 @@ test-libnfs5:
 	@tools/run-tests --timeout 900 tests/libnfs5
 test-real-api: all $(BENCH_TOOLS)
 	@O=$(O) tests/cluster/test-real-api
-e2e: all
-	@O=$(O) tools/run-tests --timeout 2400 tests/cluster/statefulset.test
 demo:
 	@tools/deps build demo
 	@$(MAKE) --no-print-directory all
 	@O=$(O) tools/demo
-image: all
-	@O=$(O) tools/image build
 bench:
 	@tools/deps build test
 	@$(MAKE) --no-print-directory all $(BENCH_TOOLS)
@@ -237,6 +234,8 @@ bench:
 install: all
 	install -D -m 0755 $(O)/bin/berth-provisioner $(DESTDIR)$(PREFIX)/bin/berth-provisioner
 	install -D -m 0755 $(O)/bin/berth-nfs $(DESTDIR)$(PREFIX)/libexec/berth/berth-nfs
+	$(if $(wildcard lib/mount/bind.c),install -D -m 0755 $(O)/bin/berth-agent $(DESTDIR)$(PREFIX)/bin/berth-agent)
+	$(if $(wildcard agent/front_main.c),install -D -m 0755 $(O)/bin/berth-front $(DESTDIR)$(PREFIX)/libexec/berth/berth-front)
 	install -D -m 0644 docs/berth-provisioner.8 $(DESTDIR)$(PREFIX)/share/man/man8/berth-provisioner.8
 
 clean:

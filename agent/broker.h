@@ -9,8 +9,11 @@
 /*
  * The front is execve'd by the broker as uid 65532 without capabilities, with no_new_privs, stdin
  * and stdout /dev/null, and this socket as descriptor 3. Its argv is
- *   berth-front --mountinfo PATH <the arguments of berth-agent, all but --front PATH>
- * where PATH is the mountinfo of the mount namespace that mounts are made in. It ends with the
+ *   berth-front --mountinfo PATH <the arguments of berth-agent>
+ * where PATH is the mountinfo of the mount namespace that mounts are made in, and of the arguments
+ * the broker keeps --host, --host-proc, --front, --nfs-worker and what belongs to them; it reads
+ * --kubelet-root, --run-dir and --pool, too, and knows no other. The directory `front`
+ * in the run directory is its own to write (0700). It ends with the
  * broker (SIGKILL). It is restarted with a back-off, unless it exits with BROKER_FRONT_GIVES_UP:
  * then the broker ends with that status, too (wrong configuration: nothing that a restart would
  * mend).
@@ -81,6 +84,7 @@ enum broker_notice_kind {
 
 struct broker_notice {
 	uint32_t kind;
+	uint32_t what;  /* as in the order */
 	int32_t result; /* 0 or -errno */
 	int32_t pid;    /* ENDED: of the child, 0 where none was started; */
 	int32_t status; /* and as waitpid(2) has it */

@@ -20,7 +20,7 @@ struct orders;
 typedef void (*orders_gone_fn)(void *userdata);
 /* Takes fd, also on failure. */
 int orders_new(struct orders **ret, struct loop *l, int fd, orders_gone_fn on_gone, void *userdata);
-/* No callback any more. After the pools that start through it. */
+/* No callback any more; pools that start through it are freed. */
 struct orders *orders_free(struct orders *o);
 DEFINE_CLEANUP(struct orders *, orders_free)
 
@@ -36,9 +36,12 @@ int orders_remove(struct orders *o, enum broker_base base, const char *path, ord
 	void *userdata);
 
 /*
- * Makes pool start its workers of class through the broker. Once for a pool and class; keys of two
- * pools must differ (a prefix). Set it before the pool's first call.
+ * A pool whose workers are the broker's children of a class; at most one for a class. Keys are
+ * shorter than BROKER_KEY_MAX. options: all but program, argv and spawner. Freed by
+ * orders_pool_free(), which is legal where there is none, never by worker_pool_free().
  */
-int orders_serve(struct orders *o, struct worker_pool *pool, enum broker_class what);
+int orders_pool_new(struct orders *o, enum broker_class what, const struct worker_options *options,
+	struct worker_pool **ret);
+void orders_pool_free(struct orders *o, enum broker_class what);
 
 #endif

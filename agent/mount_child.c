@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mount_child.c: orders to system calls, in the host's namespaces */
+#include "agent/mount_child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "agent/mount_order.h"
+#include "agent/mounter.h"
+#include "base/pathat.h"
+#include "base/str.h"
+#include "mount/bind.h"
+#include "mount/mounted.h"
+#include "mount/nfs_mount.h"
+#include "mount/rshared.h"
+#include "mount/unmount.h"
+#include "worker/child.h"
+
+struct mount_child {
+	const struct child_setup *setup;
+	struct worker_child worker;
+	char exports[PATH_MAX];
+	struct buf reply; /* of the current order */
+};
+
+/* ---- publish ------------------------------------------------------------------------------- */
+
+static struct place target_of(const struct mount_child *c, const struct mount_order *o)
+{
+	return (struct place){.root = c->setup->kubelet_root, .path = o->target};
+}
+
+/* One name below the exports directory, whatever the front says. */
+static int export_place(struct mount_child *c, const char *id, struct place *ret, struct err *e)
+{
+	if (path_component_check(id, strlen(id), e) < 0)
+		return err_prefix(e, "export mount");
+	*ret = (struct place){.root = c->exports, .path = id};
+	return 0;
+}
+
+static int export_is_mounted(const struct place *p, struct err *e)
+{
+	_cleanup_place_ struct place_at at = {.parentfd = -1};
+	struct mounted m;
+	int r = place_open(&at, p, NULL);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r >= 0)
+		r = mounted_at(&at, &m, e);
+	return r < 0 ? r : m.exists && m.is_root;
+}
+
+static int export_mount(const struct mount_child *c, const struct mount_order *o,
+	const struct place *p, struct err *e)
+{
+	const struct nfs_mount n = {.server = o->server,
+		.address = o->address,
+		.path = o->path,
+		.target = *p,
+		.flags = o->export_flags & MOUNTF_EXPORT,
+		.version = (int)o->version,
+		.options = o->options};
+	struct nfs_mounted made;
+
+	if (mkdirat(AT_FDCWD, c->exports, 0700) < 0 && errno != EEXIST)
+		return err_sys(e, errno, "cannot make %s", c->exports);
+	return nfs_mount_make(&n, &made, e);
+}
+
+/* The volume's source, with its export mounted. */
+static int export_source(
+	struct mount_child *c, const struct mount_order *o, char root[PATH_MAX], struct err *e)
+{
+	struct place p;
+	int r = export_place(c, o->id, &p, e);
+
+	if (r >= 0)
+		r = export_is_mounted(&p, e);
+	if (r < 0)
+		return r;
+	if (r == 0 && !o->address)
+		return err_set(e, ENOMEDIUM, "export mount %s is not there", o->id);
+	if (r == 0)
+		r = export_mount(c, o, &p, e);
+	if (r >= 0)
+		r = str_format(root, PATH_MAX, "%s/%s", p.root, p.path);
+	return r < 0 ? r : 0;
+}
+
+static int pool_source(const struct mount_child *c, const struct mount_order *o,
+	char root[PATH_MAX], struct err *e)
+{
+	for (size_t i = 0; i < c->setup->n_pools; i++)
+		if (streq(c->setup->pools[i], o->path))
+			return str_format(root, PATH_MAX, "%s", o->path);
+	return err_set(e, EACCES, "%s is not among the --pool DIR of berth-agent", o->path);
+}
+
+static int order_publish(struct mount_child *c, const struct mount_order *o, struct err *e)
+{
+	char root[PATH_MAX];
+	struct bind b = {.target = target_of(c, o), .flags = o->flags & MOUNTF_BIND};
+	enum bind_outcome outcome;
+	int r;
+
+	if (!o->target || !o->path || !o->directory || (o->address && (!o->server || !o->options)))
+		return err_set(e, EPROTO, "incomplete order");
+	r = o->id ? export_source(c, o, root, e) : pool_source(c, o, root, e);
+	if (r < 0)
+		return r;
+	b.source = (struct place){.root = root, .path = o->directory};
+	b.same_filesystem = !o->id;
+	return bind_make(&b, &outcome, e);
+}
+
+/* ---- the others ---------------------------------------------------------------------------- */
+
+static int take_away(
+	struct mount_child *c, const struct place *p, const struct mount_order *o, struct err *e)
+{
+	unsigned removed = 0;
+	int r;
+
+	if (o->rung > UNMOUNT_DETACH)
+		return err_set(e, EPROTO, "no such rung");
+	r = unmount_rung(p, (enum unmount_rung)o->rung, &removed, e);
+	if (r >= 0 && o->rmdir)
+		r = unmount_rmdir(p, e);
+	return r < 0 ? r : pack_u64(&c->reply, removed);
+}
+
+static int order_unmount(struct mount_child *c, const struct mount_order *o, struct err *e)
+{
+	const struct place p = target_of(c, o);
+
+	return o->target ? take_away(c, &p, o, e) : err_set(e, EPROTO, "incomplete order");
+}
+
+static int order_drop(struct mount_child *c, const struct mount_order *o, struct err *e)
+{
+	struct place p;
+	int r = o->id ? export_place(c, o->id, &p, e) : err_set(e, EPROTO, "incomplete order");
+
+	return r < 0 ? r : take_away(c, &p, o, e);
+}
+
+static int order_space(struct mount_child *c, const struct mount_order *o, struct err *e)
+{
+	const struct place p = target_of(c, o);
+	struct mounted_space s;
+	int r = o->target ? mounted_space(&p, &s, e) : err_set(e, EPROTO, "incomplete order");
+	const uint64_t numbers[] = {s.total, s.free, s.available, s.files, s.files_free};
+
+	for (size_t i = 0; i < ELEMENTSOF(numbers) && r >= 0; i++)
+		r = pack_u64(&c->reply, numbers[i]);
+	return r;
+}
+
+static int order_rshared(struct mount_child *c, const struct mount_order *o, struct err *e)
+{
+	enum mounter_sharing sharing = MOUNTER_REFUSED;
+	bool changed = false;
+	struct rshared state;
+	int r = rshared_make(c->setup->kubelet_root, &state, &changed, e);
+
+	(void)o;
+	if (r >= 0)
+		sharing = changed ? MOUNTER_MADE : MOUNTER_SHARED;
+	else if (r != -EBUSY)
+		return r;
+	if (pack_u64(&c->reply, sharing) < 0 || pack_str(&c->reply, r < 0 ? e->text : "") < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+/* ---- the loop ------------------------------------------------------------------------------ */
+
+typedef int (*order_fn)(struct mount_child *c, const struct mount_order *o, struct err *e);
+static const order_fn orders[_MOUNT_ORDER_MAX] = {
+	[MOUNT_ORDER_PUBLISH] = order_publish,
+	[MOUNT_ORDER_UNMOUNT] = order_unmount,
+	[MOUNT_ORDER_DROP] = order_drop,
+	[MOUNT_ORDER_SPACE] = order_space,
+	[MOUNT_ORDER_RSHARED] = order_rshared,
+};
+
+static int serve(struct mount_child *c, const struct frame_header *h, const char *body)
+{
+	struct err e = ERR_NULL;
+	struct mount_order o;
+	int r;
+
+	buf_reset(&c->reply);
+	if (h->kind >= _MOUNT_ORDER_MAX || !orders[h->kind] ||
+		mount_order_unpack(&o, body, h->size) < 0)
+		return -EPROTO;
+	r = orders[h->kind](c, &o, &e);
+	if (r < 0)
+		return worker_child_reply(&c->worker, h->id, h->kind, r, e.text, strlen(e.text));
+	return worker_child_reply(&c->worker, h->id, h->kind, 0, c->reply.data, c->reply.len);
+}
+
+static int turn(struct mount_child *c)
+{
+	struct pollfd p = {.fd = c->worker.fd, .events = worker_child_events(&c->worker)};
+	struct frame_header h;
+	const char *body;
+	int r;
+
+	while ((r = worker_child_next(&c->worker, &h, &body)) > 0) {
+		r = serve(c, &h, body);
+		if (r >= 0)
+			r = worker_child_flush(&c->worker);
+		if (r < 0)
+			return r;
+	}
+	if (r < 0)
+		return r;
+	if (poll(&p, 1, -1) < 0)
+		return errno == EINTR ? 0 : -errno;
+	/* The front has gone: no error. */
+	return worker_child_io(&c->worker, p.revents) < 0 ? 1 : 0;
+}
+
+int mount_child_run(const struct child_setup *s, int fd)
+{
+	struct mount_child c = {.setup = s, .reply = BUF_NULL(ERR_TEXT_MAX * 2)};
+	const char *body;
+	size_t size;
+	int r = str_format(c.exports, sizeof(c.exports), "%s/" MOUNT_CHILD_EXPORTS, s->run_dir);
+
+	if (r >= 0)
+		r = worker_child_init(&c.worker, fd);
+	if (r >= 0)
+		r = worker_child_wait_init(&c.worker, &body, &size);
+	if (r >= 0)
+		r = worker_child_reply(&c.worker, 0, 0, 0, NULL, 0);
+	while (r == 0)
+		r = turn(&c);
+	worker_child_done(&c.worker);
+	buf_done(&c.reply);
+	return r < 0 ? r : 0;
+}
