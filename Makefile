@@ -21,6 +21,7 @@ PKGS_provisioner := jansson libsystemd
 PKGS_lib/rpc := libnghttp2 libsystemd
 PKGS_lib/mount := mount libsystemd
 PKGS_lib/csi := libprotobuf-c libsystemd
+PKGS_tools/berthctl := libcurl jansson
 PKGS_agent := jansson libsystemd
 ALL_PKGS := libcurl jansson yaml-0.1 libsystemd libmicrohttpd libcap libseccomp libnfs libnghttp2 libprotobuf-c mount
 WORKER_PKGS := libnfs jansson libcap libseccomp
@@ -68,7 +69,8 @@ GEN := $(O)/gen
 GEN_SOURCES := $(patsubst lib/%.proto,$(GEN)/%.pb-c.c,$(wildcard lib/csi/*.proto))
 ARCHIVES := $(foreach f,$(FOLDERS),$(if $(call folder_sources,$(f)),$(call archive,$(f))))
 DEVAPI_SOURCES := $(wildcard tools/devapi/*.c)
-PROGRAMS := $(O)/bin/berth-provisioner $(O)/bin/berth-nfs $(if $(wildcard lib/mount/bind.c),$(O)/bin/berth-agent) \
+BERTHCTL_SOURCES := $(wildcard tools/berthctl/*.c)
+PROGRAMS := $(O)/bin/berth-provisioner $(O)/bin/berth-nfs $(O)/bin/berth-agent $(O)/bin/berthctl \
 	$(if $(wildcard agent/front_main.c),$(O)/bin/berth-front) $(if $(DEVAPI_SOURCES),$(O)/bin/devapi)
 
 UNIT_TESTS := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/test_*.c))
@@ -81,7 +83,7 @@ COMPONENT_TESTS := $(wildcard tests/component/*.test)
 KERNEL_TESTS := $(wildcard tests/kernel/*.test)
 
 .PHONY: all check check-layers check-shape check-format check-fuzz test run-test unit component kernel \
-	sanitize demo bench format install clean help deps test-real-api test-libnfs5
+	sanitize demo bench format install clean help deps test-real-api e2e image test-libnfs5
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -97,6 +99,8 @@ help:
 #: make bench       figures beside limits measured in the same run, also in build/bench.json
 #: make check-fuzz  sixty seconds over all fuzz targets
 #: make test-real-api  component tests against a real Kubernetes (needs Go)
+#: make e2e         StatefulSets and other pods on real kubelets, one with an NFS client (needs Go)
+#: make image       a container image of what make install installs: build/berth.tar (tools/image)
 #: make format      clang-format over all sources
 #: make install     into DESTDIR/PREFIX
 #: make deps        install through apt-get what is missing
@@ -151,8 +155,12 @@ $(O)/bin/berth-front: $(O)/agent/front_main.o $(ARCHIVES)
 $(O)/bin/devapi: $(patsubst %.c,$(O)/%.o,$(DEVAPI_SOURCES)) $(ARCHIVES)
 	@$(link) $(call pkg_libs,$(ALL_PKGS)) $(LDLIBS)
 
+# Of the agent only what doctor checks.
+$(O)/bin/berthctl: $(patsubst %.c,$(O)/%.o,$(BERTHCTL_SOURCES)) $(ARCHIVES)
+	@$(link) $(call pkg_libs,$(ALL_PKGS)) $(LDLIBS)
+
 WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup
-$(O)/tests/unit/test_%: $(O)/tests/unit/test_%.o $(UNIT_HELPERS) $(patsubst %.c,$(O)/%.o,$(filter-out %/main.c,$(DEVAPI_SOURCES))) $(ARCHIVES)
+$(O)/tests/unit/test_%: $(O)/tests/unit/test_%.o $(UNIT_HELPERS) $(patsubst %.c,$(O)/%.o,$(filter-out %/main.c,$(DEVAPI_SOURCES) $(BERTHCTL_SOURCES))) $(ARCHIVES)
 	@$(link) $(WRAP) $(call pkg_libs,$(ALL_PKGS) cmocka) $(LDLIBS)
 
 $(O)/tests/fault/%: tests/fault/%.c Makefile
@@ -222,10 +230,14 @@ test-libnfs5:
 	@tools/run-tests --timeout 900 tests/libnfs5
 test-real-api: all $(BENCH_TOOLS)
 	@O=$(O) tests/cluster/test-real-api
+e2e: all
+	@O=$(O) tools/run-tests --timeout 2400 tests/cluster/statefulset.test
 demo:
 	@tools/deps build demo
 	@$(MAKE) --no-print-directory all
 	@O=$(O) tools/demo
+image: all
+	@O=$(O) tools/image build
 bench:
 	@tools/deps build test
 	@$(MAKE) --no-print-directory all $(BENCH_TOOLS)
@@ -234,7 +246,7 @@ bench:
 install: all
 	install -D -m 0755 $(O)/bin/berth-provisioner $(DESTDIR)$(PREFIX)/bin/berth-provisioner
 	install -D -m 0755 $(O)/bin/berth-nfs $(DESTDIR)$(PREFIX)/libexec/berth/berth-nfs
-	$(if $(wildcard lib/mount/bind.c),install -D -m 0755 $(O)/bin/berth-agent $(DESTDIR)$(PREFIX)/bin/berth-agent)
+	install -D -m 0755 $(O)/bin/berth-agent $(DESTDIR)$(PREFIX)/bin/berth-agent
 	$(if $(wildcard agent/front_main.c),install -D -m 0755 $(O)/bin/berth-front $(DESTDIR)$(PREFIX)/libexec/berth/berth-front)
 	install -D -m 0644 docs/berth-provisioner.8 $(DESTDIR)$(PREFIX)/share/man/man8/berth-provisioner.8
 

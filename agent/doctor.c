@@ -31,7 +31,7 @@ static struct doctor_finding found(const char *check, enum doctor_level level)
 	return (struct doctor_finding){.check = check, .level = level};
 }
 
-#define PLURAL(n) ((n) == 1 ? "" : "s")
+#define PLURAL(n, one, more) ((n) == 1 ? (one) : (more))
 #define say(f, ...) (void)snprintf((f)->text, sizeof((f)->text), __VA_ARGS__)
 #define mend(f, ...) (void)snprintf((f)->cure, sizeof((f)->cure), __VA_ARGS__)
 
@@ -231,7 +231,7 @@ static void judge_answer(const struct view_export *x, doctor_fn fn, void *userda
 	} else if (streq(x->state, "Hung") || streq(x->round_trip, "down")) {
 		f.level = DOCTOR_ERROR;
 		say(&f, "%s does not answer%s%s; %u volume%s on %s", x->server, colon, x->text,
-			x->volumes, PLURAL(x->volumes), x->export_);
+			x->volumes, PLURAL(x->volumes, "", "s"), x->export_);
 		mend(&f, "start the server, or mend the network to %s; nothing is lost meanwhile",
 			*x->address ? x->address : x->server);
 	} else if (streq(x->round_trip, "slow")) {
@@ -257,7 +257,7 @@ void doctor_judge_export(const struct view_export *x, doctor_fn fn, void *userda
 struct judging {
 	doctor_fn fn;
 	void *userdata;
-	unsigned exports, bad_mounts, sub_paths;
+	unsigned exports, bad_mounts, sub_paths, stuck;
 	char first[256], first_state[16];
 };
 
@@ -290,6 +290,25 @@ static void on_mount(const struct view_mount *m, void *userdata)
 	(void)str_copy_cut(j->first_state, sizeof(j->first_state), m->state);
 }
 
+static void on_operation(const struct view_operation *o, void *userdata)
+{
+	struct judging *j = userdata;
+
+	j->stuck += streq(o->state, "Stuck");
+}
+
+static void judge_operations(const struct judging *j)
+{
+	struct doctor_finding f = found("operations", DOCTOR_ERROR);
+
+	if (j->stuck == 0)
+		return;
+	say(&f, "%u %s beyond the deadline", j->stuck,
+		PLURAL(j->stuck, "operation is", "operations are"));
+	mend(&f, "\"berthctl operations\" says which; they end when their server answers");
+	j->fn(&f, j->userdata);
+}
+
 static void on_pool(const struct view_pool *p, void *userdata)
 {
 	struct judging *j = userdata;
@@ -309,8 +328,8 @@ static void judge_mounts(const struct judging *j)
 	if (j->bad_mounts == 0) {
 		say(&f, "every mount is well");
 	} else {
-		say(&f, "%u mount%s not well, first: %s is %s", j->bad_mounts,
-			PLURAL(j->bad_mounts), j->first, j->first_state);
+		say(&f, "%u %s not well, first: %s is %s", j->bad_mounts,
+			PLURAL(j->bad_mounts, "mount is", "mounts are"), j->first, j->first_state);
 		mend(&f, "\"berthctl mounts\" lists them; hung ones go on when their server "
 			 "answers, "
 			 "stale and orphaned ones end with their pods");
@@ -319,8 +338,8 @@ static void judge_mounts(const struct judging *j)
 	if (j->sub_paths == 0)
 		return;
 	f = found("subPath", DOCTOR_ERROR);
-	say(&f, "%u subPath bind%s not well: the kubelet waits there before it unpublishes",
-		j->sub_paths, PLURAL(j->sub_paths));
+	say(&f, "%u subPath %s not well: the kubelet waits there before it unpublishes",
+		j->sub_paths, PLURAL(j->sub_paths, "bind is", "binds are"));
 	mend(&f, "where the server will not come back: \"berthctl detach TARGET\" for each");
 	j->fn(&f, j->userdata);
 }
@@ -376,5 +395,8 @@ void doctor_judge_view(const struct view *v, doctor_fn fn, void *userdata)
 		v->mounts(v->agent, on_mount, &j);
 		judge_mounts(&j);
 	}
+	if (v->operations)
+		v->operations(v->agent, on_operation, &j);
+	judge_operations(&j);
 	note_sub_path(&j);
 }

@@ -29,6 +29,7 @@ int export_new(struct nfs_export **ret, const char *path, const struct nfs_cred 
 	list_init(&x->waiters);
 	list_init(&x->index_waiters);
 	list_init(&x->purges);
+	list_init(&x->regroups);
 	*ret = x;
 	return 0;
 }

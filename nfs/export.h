@@ -39,7 +39,8 @@ struct nfs_export {
 	struct map index; /* struct index_entry by directory */
 	bool indexed, indexing;
 	struct list index_waiters;
-	struct list purges; /* half-done trees, purge.h */
+	struct list purges;   /* half-done trees, purge.h */
+	struct list regroups; /* …and regroup.h */
 };
 
 int export_new(struct nfs_export **ret, const char *path, const struct nfs_cred *control);

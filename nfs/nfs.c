@@ -308,6 +308,14 @@ static int nfs_space(
 	return submit(b, NFS_SPACE, p, &request, fn, userdata);
 }
 
+int nfs_backend_regroup(struct volume_backend *b, const struct volume_place *p,
+	const char *directory, gid_t group, volume_fn fn, void *userdata)
+{
+	const struct nfs_request request = {.name = directory, .group = group};
+
+	return directory ? submit(b, NFS_REGROUP, p, &request, fn, userdata) : -EINVAL;
+}
+
 static const struct volume_backend_ops nfs_ops = {
 	.name = "nfs",
 	.create = nfs_create,

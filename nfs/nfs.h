@@ -21,6 +21,16 @@ int nfs_backend_new(
 	struct volume_backend **ret, struct loop *l, const struct nfs_options *o, struct err *e);
 /* Kills the workers; no callback any more. */
 struct volume_backend *nfs_backend_free(struct volume_backend *b);
+/*
+ * A pod's fsGroup: gives directory (beneath the export, "" for the export itself) and all beneath
+ * it the group, files u+rw,g+rw, directories also u+x,g+x and setgid, as the owner of each, the
+ * root of the tree last: where that is right already nothing else is asked. Symlinks are not
+ * followed, other file systems left alone. A slice a call, as purge: RESULT_MORE, call again;
+ * result.removed counts what was changed. -EPERM: the server does not do as told. The place's
+ * identity may be NULL: then no control directory is looked for.
+ */
+int nfs_backend_regroup(struct volume_backend *b, const struct volume_place *p,
+	const char *directory, gid_t group, volume_fn fn, void *userdata);
 void nfs_backend_stats(const struct volume_backend *b, struct worker_stats *ret);
 void nfs_backend_each(const struct volume_backend *b,
 	void (*fn)(const char *server, const char *state, size_t waiting, void *userdata),

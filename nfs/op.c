@@ -21,6 +21,7 @@ static const struct op_step *const tables[_NFS_KIND_MAX] = {
 	[NFS_PURGE] = op_purge_steps,
 	[NFS_LIST] = op_list_steps,
 	[NFS_SPACE] = op_space_steps,
+	[NFS_REGROUP] = op_regroup_steps,
 };
 
 struct op *op_new(struct worker *w, enum nfs_kind kind)
@@ -98,7 +99,7 @@ static void op_restart(struct op *op)
 	op->request = op->request_kept;
 	op->flags = 0;
 	op->text[0] = '\0';
-	op_enter(op, STEP_ATTACH);
+	op_begin(op);
 }
 
 /* The end of the operation, or of its first part. */
@@ -137,6 +138,14 @@ static void op_follow(struct op *op, int next)
 		return;
 	}
 	op_finish(op, next == STEP_END ? 0 : next);
+}
+
+/* A static volume's export has no identity, and is not to get a control directory for a group. */
+void op_begin(struct op *op)
+{
+	bool bare = op->kind == NFS_REGROUP && str_empty(op->request.identity);
+
+	op_enter(op, bare ? op->first : STEP_ATTACH);
 }
 
 void op_enter(struct op *op, int step)

@@ -99,6 +99,8 @@ struct op {
 };
 
 struct op *op_new(struct worker *w, enum nfs_kind kind);
+/* Its first step: attach, or its own for what needs no control directory. */
+void op_begin(struct op *op);
 /* Goes to a step; runs on until a call is in flight or the operation is over. */
 void op_enter(struct op *op, int step);
 /* Sends op->call with its arguments filled in; STEP_WAIT. */
@@ -134,6 +136,7 @@ bool trash_name_parse(
 
 /* Tables, one for each kind. */
 extern const struct op_step op_attach_steps[], op_create_steps[], op_retire_steps[],
-	op_discard_steps[], op_purge_steps[], op_list_steps[], op_space_steps[], op_index_steps[];
+	op_discard_steps[], op_purge_steps[], op_list_steps[], op_space_steps[], op_index_steps[],
+	op_regroup_steps[];
 
 #endif

@@ -121,7 +121,7 @@ static void get_volume(struct unpack *u, struct volume_request *q)
 	q->uid = (uid_t)get_max(u, UINT32_MAX);
 	q->gid = (gid_t)get_max(u, UINT32_MAX);
 	q->mode = (mode_t)get_max(u, 07777);
-	q->flags = (unsigned)get_max(u, 31);
+	q->flags = (unsigned)get_max(u, 127);
 	q->reclaim = (enum volume_reclaim)get_max(u, RECLAIM_RECYCLE);
 	q->trash_ttl_ns = unpack_u64(u);
 	if (u->bad)
@@ -148,6 +148,8 @@ int nfs_request_pack(struct buf *b, enum nfs_kind kind, const struct nfs_request
 	put_str(&p, q->name);
 	if (kind_has_volume(kind))
 		put_volume(&p, &q->volume);
+	if (kind == NFS_REGROUP)
+		put_u64(&p, q->group);
 	return p.r;
 }
 
@@ -182,11 +184,15 @@ int nfs_request_unpack(struct nfs_request *ret, enum nfs_kind kind, const void *
 	q.name = unpack_str(&u);
 	if (kind_has_volume(kind))
 		get_volume(&u, &q.volume);
+	if (kind == NFS_REGROUP)
+		q.group = (gid_t)get_max(&u, UINT32_MAX - 1);
 	if (!unpack_done(&u) || !name_is_token(q.attempt) ||
 		(q.earlier && !names_are_tokens(q.earlier)))
 		return -EPROTO;
 	if (kind == NFS_PURGE &&
 		(!q.name || path_component_check(q.name, strlen(q.name), NULL) < 0))
+		return -EINVAL;
+	if (kind == NFS_REGROUP && (!q.name || (*q.name && path_relative_check(q.name, NULL) < 0)))
 		return -EINVAL;
 	*ret = q;
 	return 0;

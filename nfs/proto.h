@@ -17,6 +17,7 @@ enum nfs_kind {
 	NFS_PURGE,
 	NFS_LIST,
 	NFS_SPACE,
+	NFS_REGROUP,
 	_NFS_KIND_MAX
 };
 
@@ -49,7 +50,9 @@ struct nfs_request {
 	const char *attempt;  /* part of temporary names, unique */
 	const char *earlier;  /* attempts that failed or whose outcome is unknown, with commas
 				 between; NULL: none */
-	const char *name;     /* purge: name in the trash; list: cursor or NULL */
+	const char *name; /* purge: name in the trash; list: cursor or NULL; regroup: directory, ""
+			     for the export itself */
+	gid_t group;      /* regroup */
 	struct volume_request volume; /* create, trash, archive, recycle, discard */
 };
 int nfs_request_pack(struct buf *b, enum nfs_kind kind, const struct nfs_request *q);

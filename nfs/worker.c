@@ -95,7 +95,7 @@ static int request_start(struct worker *w, const struct frame_header *h, const c
 	if (r < 0)
 		op_finish(op, r);
 	else
-		op_enter(op, STEP_ATTACH);
+		op_begin(op);
 	return 0;
 }
 

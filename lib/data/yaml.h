@@ -3,6 +3,7 @@
 #ifndef BERTH_DATA_YAML_H
 #define BERTH_DATA_YAML_H
 
+#include "base/buf.h"
 #include "data/decode.h"
 
 #define YAML_FILE_MAX (1U << 20) /* a ConfigMap's limit */
@@ -26,5 +27,9 @@ int yaml_decode(
 	const struct yaml_doc *d, const struct decode_table *t, void *target, struct err *e);
 /* 0 where value is no value of the document. */
 unsigned yaml_line(const struct yaml_doc *d, const json_t *value);
+
+/* Appends json as a YAML document (block style, UTF-8). Strings that any YAML, 1.1 included, would
+ * read as something else are quoted. -ENOMEM, -ENOBUFS where out is too small. */
+int yaml_print(const json_t *json, struct buf *out);
 
 #endif

@@ -105,6 +105,24 @@ static void on_purge(const struct volume_result *res, void *userdata)
 	command_ended(c);
 }
 
+static void on_regroup(const struct volume_result *res, void *userdata)
+{
+	struct ctl *c = userdata;
+
+	c->slices++;
+	c->r = -res->err.code;
+	if (!res->err.code && res->flags & RESULT_MORE) {
+		c->r = nfs_backend_regroup(c->b, &c->place, c->name, c->q.gid, on_regroup, c);
+		if (c->r >= 0)
+			return;
+	}
+	if (res->err.code)
+		print_error(res);
+	printf("%s changed=%llu slices=%llu text=\"%s\"\n", res->err.code ? "failed" : "ok",
+		(unsigned long long)res->removed, (unsigned long long)c->slices, res->text);
+	command_ended(c);
+}
+
 static void print_entry(const struct volume_entry *e)
 {
 	static const char *const kinds[] = {"record", "trash", "directory", "bad-record"};
@@ -349,6 +367,11 @@ static int start(struct ctl *c, char **argv, int argc)
 		c->name = argv[1];
 		c->total = argc > 2 ? number(argv[2]) : 0;
 		return c->b->ops->purge(c->b, &c->place, c->name, on_purge, c);
+	}
+	if (streq(argv[0], "regroup") && argc == 3) {
+		c->name = streq(argv[1], "/") ? "" : argv[1];
+		c->q.gid = (gid_t)number(argv[2]);
+		return nfs_backend_regroup(c->b, &c->place, c->name, c->q.gid, on_regroup, c);
 	}
 	if (streq(argv[0], "list"))
 		return c->b->ops->list(c->b, &c->place, NULL, on_list, c);

@@ -68,8 +68,10 @@ static void test_groups_of_a_peer(void **state)
 	struct fixture f;
 
 	(void)state;
-	if (getuid() != 0)
+	if (getuid() != 0) {
+		print_message("# needs root\n");
 		skip();
+	}
 	start(&f, true);
 	assert_int_equal(run_client(&f, client_in_group), 0);
 	assert_int_equal(f.peer.uid, NOBODY);
@@ -107,8 +109,10 @@ static void test_connections_of_one_uid(void **state)
 	struct fixture f;
 
 	(void)state;
-	if (getuid() != 0)
+	if (getuid() != 0) {
+		print_message("# needs root\n");
 		skip();
+	}
 	(void)signal(SIGPIPE, SIG_IGN);
 	start(&f, true);
 	assert_int_equal(run_client(&f, client_too_many), 0);

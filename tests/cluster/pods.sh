@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+# pods.sh: what tests with real kubelets share: Berth from its image and deploy/, workloads, what a node has mounted.
+# Sourced after tests/component/lib.sh, by tests that run under `with --nodes`.
+# shellcheck shell=bash disable=SC2154
+
+cluster=$top/tests/cluster
+system=berth-system
+
+on() { "$cluster/on" "$BERTH_CLUSTER_DIR" "$@"; } # n1|n2, command...
+now() { echo "${EPOCHREALTIME/./}"; }
+# Names a scenario; how long the last one took is said when the next begins.
+scenario() { # name
+	[ -z "${began:-}" ] || diag "took $((($(now) - began) / 1000)) ms"
+	began=$(now)
+	[ -z "${1:-}" ] || diag "=== $1"
+}
+
+# ---- Berth ---------------------------------------------------------------------------------------
+load_image() { # file, node...
+	local file=$1 node images
+	shift
+	for node; do
+		images=$BERTH_CLUSTER_DIR/nodes/$node/images
+		cp "$file" "$images/"
+		on "$node" ctr -n k8s.io images import --local --snapshotter overlayfs "/run/node/images/${file##*/}" || return 1
+	done
+}
+# deploy/ as it is, with shorter times, a pool on n1, and both programs' logs in full.
+overlay() {
+	mkdir -p "$work/overlay"
+	cat >"$work/overlay/kustomization.yaml" <<-END
+		apiVersion: kustomize.config.k8s.io/v1beta1
+		kind: Kustomization
+		resources: [$(realpath --relative-to="$work/overlay" "$top/deploy")]
+		patches:
+		- target: {kind: ConfigMap, name: berth-provisioner}
+		  patch: |
+		    - op: replace
+		      path: /data/config.yaml
+		      value: |
+		        log: {level: debug}
+		- target: {kind: ConfigMap, name: berth-agent}
+		  patch: |
+		    - op: replace
+		      path: /data/config.yaml
+		      value: |
+		        log: {level: debug}
+		        agent:
+		          pools: [{name: disk, path: /var/lib/pool}]
+		          statsCache: 1s
+		- target: {kind: DaemonSet, name: berth-agent}
+		  patch: |
+		    - {op: add, path: /spec/template/spec/containers/0/command/-, value: --pool}
+		    - {op: add, path: /spec/template/spec/containers/0/command/-, value: /var/lib/pool}
+	END
+}
+deploy_berth() {
+	overlay
+	on n1 mkdir -p /var/lib/pool/existing
+	k apply -k "$work/overlay"
+}
+agent_pod() { # node
+	k -n $system get pods -l app.kubernetes.io/name=berth-agent --field-selector "spec.nodeName=$1" \
+		-o 'jsonpath={.items[0].metadata.name}'
+}
+agent_ready() { # node
+	k -n $system wait --for=condition=Ready --timeout=1s "pod/$(agent_pod "$1")"
+}
+# On the node itself: the agent need not be asked, nor run.
+berthctl() { # node, arguments...
+	local node=$1
+	shift
+	k -n $system exec "$(agent_pod "$node")" -c berth-agent -- berthctl "$@"
+}
+has_driver() { # node, driver
+	k get csinode "$1" -o 'jsonpath={.spec.drivers[*].name}' | grep -qwF "$2"
+}
+lacks_driver() { ! has_driver "$@"; }
+condition_of() { # node, type → "status reason message"
+	k get bnode "$1" -o "jsonpath={.status.conditions[?(@.type==\"$2\")]}" | jq -r '"\(.status) \(.reason) \(.message)"'
+}
+
+# ---- workloads -----------------------------------------------------------------------------------
+# A writer: says that it started, then a number a second. It waits without a process: in user-mode-linux each costs.
+writer='trap "exit 0" TERM; echo "$POD" >>/data/starts; mkfifo /tmp/never; exec 3<>/tmp/never; i=0
+while :; do i=$((i+1)); echo $i >>/data/log; read -t 1 line <&3; done'
+# In the node's network: what the CNI would do takes a second a pod in user-mode-linux and is not what we test.
+pod_spec() { # indentation, volume lines...; NODE, COMMAND, POD_LINES, MOUNT_LINES
+	local pad=$1 line
+	shift
+	{
+		cat <<-END
+			nodeSelector: {kubernetes.io/hostname: ${NODE:-n2}}
+			hostNetwork: true
+			terminationGracePeriodSeconds: 2
+			enableServiceLinks: false
+			automountServiceAccountToken: false
+			${POD_LINES:-}
+			containers:
+			- name: c
+			  image: busybox:test
+			  imagePullPolicy: Never
+			  env: [{name: POD, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]
+			  command: [sh, -c, $(jq -n --arg c "${COMMAND:-$writer}" '$c')]
+			  volumeMounts:
+		END
+		printf '  %s\n' "${MOUNT_LINES:-- {name: d, mountPath: /data\}}"
+		[ $# -eq 0 ] || echo volumes:
+		for line; do printf '%s\n' "$line"; done
+	} | sed "/^\$/d; s/^/$pad/"
+}
+pod_yaml() { # name, claim; as pod_spec, CLAIM_FLAGS
+	cat <<-END
+		---
+		apiVersion: v1
+		kind: Pod
+		metadata: {name: $1, labels: {app: $1}}
+		spec:
+		$(pod_spec '  ' "- {name: d, persistentVolumeClaim: {claimName: $2${CLAIM_FLAGS:-}}}")
+	END
+}
+set_yaml() { # name, class or "" for emptyDir; REPLICAS
+	cat <<-END
+		---
+		apiVersion: apps/v1
+		kind: StatefulSet
+		metadata: {name: $1}
+		spec:
+		  serviceName: $1
+		  replicas: ${REPLICAS:-3}
+		  podManagementPolicy: Parallel
+		  selector: {matchLabels: {app: $1}}
+		  template:
+		    metadata: {labels: {app: $1}}
+		    spec:
+	END
+	if [ -z "$2" ]; then
+		pod_spec '      ' '- {name: d, emptyDir: {}}'
+		return
+	fi
+	pod_spec '      '
+	cat <<-END
+		  volumeClaimTemplates:
+		  - metadata: {name: d}
+		    spec: {accessModes: [ReadWriteOnce], storageClassName: $2, resources: {requests: {storage: 1Gi}}}
+	END
+}
+deployment_yaml() { # name, claim; REPLICAS
+	cat <<-END
+		---
+		apiVersion: apps/v1
+		kind: Deployment
+		metadata: {name: $1}
+		spec:
+		  replicas: ${REPLICAS:-2}
+		  selector: {matchLabels: {app: $1}}
+		  template:
+		    metadata: {labels: {app: $1}}
+		    spec:
+		$(pod_spec '      ' "- {name: d, persistentVolumeClaim: {claimName: $2}}")
+	END
+}
+static_yaml() { # name, driver, mode, node lines or "", attributes as JSON
+	cat <<-END
+		---
+		apiVersion: v1
+		kind: PersistentVolume
+		metadata: {name: $1}
+		spec:
+		  capacity: {storage: 1Gi}
+		  accessModes: [$3]
+		  persistentVolumeReclaimPolicy: Retain
+		  storageClassName: static
+		  claimRef: {namespace: default, name: $1}
+		  csi: {driver: $2, volumeHandle: $1, volumeAttributes: $5}
+		  $4
+		---
+		apiVersion: v1
+		kind: PersistentVolumeClaim
+		metadata: {name: $1}
+		spec: {accessModes: [$3], storageClassName: static, volumeName: $1, resources: {requests: {storage: 1Gi}}}
+	END
+}
+ready() { k wait --for=condition=Ready --timeout=1s "$@"; } # pod/name...
+rolled_out() { k -n "${2:-default}" rollout status --timeout=1s "$1"; } # kind/name [, namespace]
+pods_gone() { [ -z "$(k get pods -l "app=$1" -o name)" ]; }
+pod_gone() { ! k get pod "$1" -o name; }
+uid_of() { k get pod "$1" -o 'jsonpath={.metadata.uid}'; }
+container_of() { k get pod "$1" -o 'jsonpath={.status.containerStatuses[0].containerID}'; }
+delete_pod() { k delete pod --wait=false "$@"; }
+
+# ---- what is there -------------------------------------------------------------------------------
+# Of a claim's volume as the server has it.
+tree_of() { # server, claim
+	echo "$work/$1/tree/data/default-$2-$(volume_of "$2")"
+}
+lines_in() { wc -l <"$1" 2>/dev/null || echo 0; }
+grows() { # file: more lines than two seconds ago, asked by eventually
+	local before
+	before=$(lines_in "$1")
+	sleep 2
+	[ "$(lines_in "$1")" -gt "$before" ]
+}
+mounts_on() { on "$1" cat /proc/1/mountinfo; } # node
+mounted_for() { # node, pod uid
+	mounts_on "$1" | grep -cF "/pods/$2/volumes/kubernetes.io~csi/"
+}
+not_mounted_for() { [ "$(mounted_for "$@")" = 0 ]; }
