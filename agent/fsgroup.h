@@ -9,19 +9,19 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "event/loop.h"
 #include "volume/attributes.h"
 
 struct volume_backend;
 struct fsgroup;
 
-/*
- * backend: nfs_backend_new(), borrowed; nobody's operations but ours need run on it.
- * At most FSGROUP_MAX trees are worked on; more wait for their next try.
- */
+/* Trees that are worked on at once; more are EBUSY until their next try. */
 #define FSGROUP_MAX 64
-int fsgroup_new(struct fsgroup **ret, struct loop *l, struct volume_backend *backend);
-struct fsgroup *fsgroup_free(struct fsgroup *f); /* no callback any more */
+/* Who waits for a slice of one tree; more are EBUSY. */
+#define FSGROUP_WAITERS_MAX 16
+/* backend: nfs_backend_new(), borrowed. */
+int fsgroup_new(struct fsgroup **ret, struct volume_backend *backend);
+/* After the backend, before who waits. No callback any more. */
+struct fsgroup *fsgroup_free(struct fsgroup *f);
 DEFINE_CLEANUP(struct fsgroup *, fsgroup_free)
 
 /*
@@ -36,8 +36,6 @@ DEFINE_CLEANUP(struct fsgroup *, fsgroup_free)
 typedef void (*fsgroup_fn)(const struct err *e, void *userdata);
 int fsgroup_apply(struct fsgroup *f, const struct volume_attributes *a, gid_t group, fsgroup_fn fn,
 	void *userdata, struct err *e);
-/* The caller of apply does not wait any more; the work goes on. */
-void fsgroup_forget(struct fsgroup *f, void *userdata);
 size_t fsgroup_running(const struct fsgroup *f);
 
 #endif

@@ -125,10 +125,11 @@ static int name_source(struct node_op *op)
 
 static enum rpc_code prepare(struct node_op *op, struct err *e)
 {
-	const struct csi_publish *r = op->request;
-	enum rpc_code code = check_target(op->node, r, e);
+	const struct csi_publish *q = op->request;
+	enum rpc_code code = check_target(op->node, q, e);
+	int r;
 
-	if (streq(str_or(csi_map_get(&r->context, CSI_EPHEMERAL), ""), "true")) {
+	if (streq(str_or(csi_map_get(&q->context, CSI_EPHEMERAL), ""), "true")) {
 		err_set(e, EINVAL, "inline ephemeral volumes are not served: use a claim");
 		return RPC_INVALID_ARGUMENT;
 	}
@@ -136,15 +137,18 @@ static enum rpc_code prepare(struct node_op *op, struct err *e)
 		code = op->driver->kind == NODE_NFS ? check_nfs(op, e) : check_hostpath(op, e);
 	if (code == RPC_OK)
 		code = check_known(op, e);
-	if (code == RPC_OK && join_flags(op) < 0) {
+	if (code != RPC_OK)
+		return code;
+	r = join_flags(op);
+	if (r == -ENOBUFS) {
 		err_set(e, EINVAL, "mount_flags: more than %d bytes", OPTIONS_MAX);
 		return RPC_INVALID_ARGUMENT;
 	}
-	if (code == RPC_OK && name_source(op) < 0) {
+	if (r < 0 || name_source(op) < 0) {
 		err_set(e, ENOMEM, "out of memory");
 		return RPC_RESOURCE_EXHAUSTED;
 	}
-	return code;
+	return RPC_OK;
 }
 
 /* ---- mount ------------------------------------------------------------------------------- */

@@ -45,6 +45,9 @@ struct nfs_backend {
 	char *program;
 	const char *argv[3];
 	uint64_t operation_ns, queue_ns;
+	void (*pool_free)(struct worker_pool *p, void *userdata);
+	void *pool_userdata;
+	size_t key_max;
 };
 
 struct nfs_call {
@@ -173,6 +176,17 @@ static int place_key(const struct volume_place *p, char key[static KEY_MAX])
 		p->mount_port, p->version, act_as);
 }
 
+/* Where a pool takes short keys only: what is cut off counts as a hash. */
+static void shorten_key(const struct nfs_backend *b, char key[static KEY_MAX])
+{
+	char tail[24];
+
+	if (!b->key_max || strlen(key) < b->key_max)
+		return;
+	snprintf(tail, sizeof(tail), " %016llx", (unsigned long long)map_hash(key, strlen(key)));
+	memcpy(key + b->key_max - 1 - strlen(tail), tail, strlen(tail) + 1);
+}
+
 static int place_init(const struct volume_place *p, struct buf *b)
 {
 	const struct nfs_init i = {
@@ -220,6 +234,8 @@ static int call_send(struct nfs_call *c, enum nfs_kind kind, const struct volume
 
 	if (r >= 0)
 		r = place_init(p, &init);
+	if (r >= 0)
+		shorten_key(c->b, key);
 	if (r >= 0)
 		r = nfs_request_pack(&body, kind, q);
 	if (r < 0)
@@ -368,7 +384,8 @@ static int start_pool(
 		.backoff_min_ns = BACKOFF_MIN,
 		.backoff_max_ns = BACKOFF_MAX,
 	};
-	int r = worker_pool_new(&b->pool, l, &options);
+	int r = o->pool_new ? o->pool_new(&options, &b->pool, o->pool_userdata)
+			    : worker_pool_new(&b->pool, l, &options);
 
 	return r < 0 ? err_sys(e, r, "cannot make the pool of NFS workers") : 0;
 }
@@ -386,13 +403,18 @@ int nfs_backend_new(
 	list_init(&b->calls);
 	b->operation_ns = o->operation_ns ? o->operation_ns : DEFAULT_OPERATION;
 	b->queue_ns = o->queue_ns ? o->queue_ns : DEFAULT_QUEUE;
-	b->program = o->worker_program ? strdup(o->worker_program) : find_program();
+	b->pool_free = o->pool_free;
+	b->pool_userdata = o->pool_userdata;
+	b->key_max = o->key_max;
+	b->program = o->worker_program ? strdup(o->worker_program)
+		     : o->pool_new     ? NULL
+				       : find_program();
 	b->argv[0] = "berth-nfs";
 	b->argv[1] = "--worker";
-	r = b->program ? start_pool(b, l, o, e)
-		       : err_set(e, ENOENT,
-				 "berth-nfs is neither beside this program nor in "
-				 "/usr/local/libexec/berth");
+	r = b->program || o->pool_new ? start_pool(b, l, o, e)
+				      : err_set(e, ENOENT,
+						"berth-nfs is neither beside this program nor in "
+						"/usr/local/libexec/berth");
 	if (r < 0) {
 		nfs_backend_free(&b->backend);
 		return r;
@@ -409,7 +431,10 @@ struct volume_backend *nfs_backend_free(struct volume_backend *vb)
 	if (!vb)
 		return NULL;
 	b = self(vb);
-	worker_pool_free(b->pool);
+	if (b->pool_free)
+		b->pool_free(b->pool, b->pool_userdata);
+	else
+		worker_pool_free(b->pool);
 	LIST_FOREACH (&b->calls, it)
 		call_free(LIST_ENTRY(it, struct nfs_call, link));
 	MAP_FOREACH (&b->unsettled, u)

@@ -15,6 +15,13 @@ struct nfs_options {
 	uint64_t queue_ns;          /* how long an operation may wait for a dead server; 0 = 30 s */
 	unsigned window;  /* requests in flight on one connection; 0 = 32 (libraries.md 4) */
 	uint64_t idle_ns; /* 0 = 60 s */
+	/* Who makes and ends the pool of workers instead of us with worker_program (the agent's
+	 * broker, in the host's network namespace), and the longest key that it takes, NUL
+	 * included; longer ones are cut and end in a hash. NULL: we do. */
+	int (*pool_new)(const struct worker_options *o, struct worker_pool **ret, void *userdata);
+	void (*pool_free)(struct worker_pool *p, void *userdata);
+	size_t key_max;
+	void *pool_userdata;
 };
 
 int nfs_backend_new(
