@@ -47,8 +47,10 @@ static bool add_block(struct arena *a, size_t size)
 	size_t n = size > BLOCK_SIZE ? size : BLOCK_SIZE;
 	struct arena_block *block = calloc(1, sizeof(*block) + n);
 
-	if (!block)
+	if (!block) {
+		a->is_short = true;
 		return false;
+	}
 	block->next = a->blocks;
 	a->blocks = block;
 	a->at = block->data;

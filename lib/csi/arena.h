@@ -17,17 +17,18 @@
 
 struct arena {
 	struct arena_block *blocks;
-	char *at;    /* in the newest block */
-	size_t left; /* there */
-	size_t used; /* of ARENA_MAX */
-	bool is_full;
+	char *at;      /* in the newest block */
+	size_t left;   /* there */
+	size_t used;   /* of ARENA_MAX */
+	bool is_full;  /* something was asked for beyond ARENA_MAX */
+	bool is_short; /* memory ran out */
 	ProtobufCAllocator allocator;
 };
 
 void arena_init(struct arena *a);
 void arena_done(struct arena *a);
 /* Aligned for everything, zeroed, and followed by a zero byte: what protobuf-c copies into it as
- * bytes is a terminated string. NULL beyond ARENA_MAX (is_full) or where memory ran out. */
+ * bytes is a terminated string. NULL beyond ARENA_MAX or where memory ran out. */
 void *arena_alloc(struct arena *a, size_t size);
 
 #endif

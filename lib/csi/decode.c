@@ -35,6 +35,8 @@ static void *unpack(
 	if (d->arena->is_full)
 		rpc_status_set(d->status, RPC_RESOURCE_EXHAUSTED,
 			"the request needs more than %u bytes of memory", ARENA_MAX);
+	else if (d->arena->is_short)
+		rpc_status_set(d->status, RPC_RESOURCE_EXHAUSTED, "out of memory");
 	else
 		rpc_status_set(d->status, RPC_INTERNAL, "the request is no %s", type->short_name);
 	return NULL;

@@ -22,7 +22,7 @@ void rpc_connection_close(struct rpc_connection *c)
 		    nghttp2_session_get_last_proc_stream_id(h2), NGHTTP2_NO_ERROR, NULL, 0) < 0)
 		rpc_session_break(&c->session, -ENOMEM);
 	if (c->n_requests == 0)
-		timer_arm(c->timer, CLOSING_NS);
+		timer_arm(c->timer, c->server->times.closing);
 	rpc_session_kick(&c->session);
 }
 
@@ -35,7 +35,7 @@ int rpc_connection_abuse(struct rpc_connection *c, const char *what)
 	c->server->counts.closed_for_abuse++;
 	log_warning("closing a gRPC connection of uid %u: %s", (unsigned)c->uid, what);
 	rpc_session_deafen(&c->session);
-	timer_arm(c->timer, CLOSING_NS);
+	timer_arm(c->timer, c->server->times.closing);
 	return nghttp2_session_terminate_session(c->session.h2, NGHTTP2_ENHANCE_YOUR_CALM) < 0
 		       ? NGHTTP2_ERR_CALLBACK_FAILURE
 		       : 0;
@@ -58,7 +58,7 @@ void rpc_connection_request_gone(struct rpc_connection *c)
 	if (c->n_requests > 0)
 		return;
 	c->active_at = clock_now();
-	timer_arm(c->timer, c->is_closing ? CLOSING_NS : IDLE_NS);
+	timer_arm(c->timer, c->is_closing ? c->server->times.closing : c->server->times.idle);
 }
 
 static void on_ended(struct rpc_session *s, int reason, void *userdata)
@@ -147,7 +147,7 @@ static int on_frame_recv(nghttp2_session *h2, const nghttp2_frame *frame, void *
 	switch (frame->hd.type) {
 	case NGHTTP2_SETTINGS:
 		if (!c->is_greeted && c->n_requests == 0)
-			timer_arm(c->timer, IDLE_NS);
+			timer_arm(c->timer, c->server->times.idle);
 		c->is_greeted = true;
 		return 0;
 	case NGHTTP2_RST_STREAM:
@@ -246,7 +246,7 @@ static int greet(struct rpc_connection *c)
 	if (nghttp2_submit_settings(
 		    c->session.h2, NGHTTP2_FLAG_NONE, settings, ELEMENTSOF(settings)) < 0)
 		return -ENOMEM;
-	timer_arm(c->timer, GREETING_NS);
+	timer_arm(c->timer, c->server->times.greeting);
 	rpc_session_kick(&c->session);
 	return 0;
 }

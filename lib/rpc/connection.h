@@ -70,8 +70,14 @@ struct rpc_call {
 	void *cancel_data;
 };
 
+/* limits.h; the tests have less patience. */
+struct rpc_times {
+	uint64_t greeting, idle, request, sending, closing;
+};
+
 struct rpc_server {
 	struct loop *loop;
+	struct rpc_times times;
 	void *userdata;
 	const struct rpc_method *methods;
 	size_t n_methods;

@@ -46,7 +46,7 @@ static void on_timer(struct timer *t, void *userdata)
 	if (q->state == REQUEST_RECEIVING && clock_now() < q->deadline)
 		rpc_status_set(&status, RPC_DEADLINE_EXCEEDED,
 			"the request did not come within %u seconds",
-			(unsigned)(REQUEST_NS / NSEC_PER_SEC));
+			(unsigned)(q->connection->server->times.request / NSEC_PER_SEC));
 	else
 		rpc_status_set(&status, RPC_DEADLINE_EXCEEDED, "context deadline exceeded");
 	rpc_request_fail(q, &status, 200);
@@ -105,7 +105,7 @@ static bool begin_answer(struct rpc_request *q, enum rpc_code code)
 	rpc_server_observe(c->server, q->method, code, q->began);
 	uncount(q);
 	rpc_frame_done(&q->frame);
-	timer_arm(q->timer, SENDING_NS);
+	timer_arm(q->timer, c->server->times.sending);
 	c->frames.tokens += FRAMES_OF_A_CALL;
 	if (c->frames.tokens > c->frames.burst)
 		c->frames.tokens = c->frames.burst;
@@ -233,7 +233,7 @@ static bool find_method(struct rpc_request *q)
 /* The clock began with the headers (contracts.md 3.8). */
 static bool set_deadline(struct rpc_request *q)
 {
-	uint64_t left = REQUEST_NS;
+	uint64_t left = q->connection->server->times.request;
 
 	if (q->head.has_timeout) {
 		if (__builtin_add_overflow(q->began, q->head.timeout_ns, &q->deadline))

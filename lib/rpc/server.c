@@ -3,6 +3,7 @@
 #include "rpc/server.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -83,6 +84,13 @@ static bool make_room(struct rpc_server *s)
 	return false;
 }
 
+static bool is_somebody_waiting(const struct rpc_server *s)
+{
+	struct pollfd p = {.fd = s->fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) > 0;
+}
+
 /* The socket stays readable: without a pause the loop would spin. */
 static void accept_later(struct rpc_server *s)
 {
@@ -95,9 +103,13 @@ static int accept_one(struct rpc_server *s)
 {
 	int fd, r;
 
-	if (s->counts.connections >= s->connections_max && !make_room(s)) {
-		accept_later(s);
-		return 0;
+	if (s->counts.connections >= s->connections_max) {
+		if (!is_somebody_waiting(s))
+			return 0;
+		if (!make_room(s)) {
+			accept_later(s);
+			return 0;
+		}
 	}
 	fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED))
@@ -249,6 +261,7 @@ int rpc_server_new(struct rpc_server **ret, struct loop *l, const struct rpc_ser
 	s->methods = o->methods;
 	s->n_methods = o->n_methods;
 	s->observe = o->observe;
+	s->times = (struct rpc_times){GREETING_NS, IDLE_NS, REQUEST_NS, SENDING_NS, CLOSING_NS};
 	s->connections_max = connections_max(o->connections_max);
 	s->accept_backoff = (struct backoff){.min = MILLISECONDS(10), .max = SECONDS(1)};
 	list_init(&s->connections);

@@ -9,10 +9,12 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -212,22 +214,50 @@ static void on_peer(struct io *io, int fd, uint32_t revents, void *userdata)
 	}
 }
 
-void rpc_world_connect(struct rpc_world *w, struct peer *p)
+static void open_peer(struct rpc_world *w, struct peer *p, int fd)
 {
-	int pair[2], size = 4 << 20;
+	int size = 4 << 20;
 
-	*p = (struct peer){.in = BUF_NULL(8U << 20), .goaway = -1, .credit = {65535, 65535}};
+	*p = (struct peer){
+		.fd = fd, .in = BUF_NULL(8U << 20), .goaway = -1, .credit = {65535, 65535}};
 	for (size_t i = 0; i < PEER_STREAMS; i++) {
 		p->streams[i].code = p->streams[i].reset = -1;
 		p->streams[i].data = BUF_NULL(8U << 20);
 	}
 	assert_int_equal(nghttp2_hd_inflate_new(&p->inflater), 0);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	p->fd = pair[1];
 	(void)setsockopt(p->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	assert_int_equal(fd_set_nonblock(p->fd, true), 0);
 	assert_int_equal(io_new(&p->io, w->loop, p->fd, EPOLLIN, on_peer, p), 0);
+}
+
+void rpc_world_connect(struct rpc_world *w, struct peer *p)
+{
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	open_peer(w, p, pair[1]);
 	assert_int_equal(rpc_server_adopt(w->server, pair[0]), 0);
+}
+
+/* In the abstract namespace: nothing to remove. */
+static socklen_t address(struct sockaddr_un *sa)
+{
+	int n;
+
+	*sa = (struct sockaddr_un){.sun_family = AF_UNIX};
+	n = snprintf(sa->sun_path + 1, sizeof(sa->sun_path) - 1, "berth-rpc-%d", getpid());
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+}
+
+void rpc_world_dial(struct rpc_world *w, struct peer *p)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un sa;
+	socklen_t size = address(&sa);
+
+	assert_true(fd >= 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&sa, size), 0);
+	open_peer(w, p, fd);
 }
 
 void peer_done(struct peer *p)
@@ -319,20 +349,40 @@ static void on_tick(struct timer *t, void *userdata)
 		timer_arm(t, MILLISECONDS(1));
 }
 
-void rpc_world_init(struct rpc_world *w)
+static void start(struct rpc_world *w, int fd, unsigned connections_max)
 {
 	const uid_t uid = getuid();
-	const struct rpc_server_options o = {.fd = -1,
+	const struct rpc_server_options o = {.fd = fd,
 		.uids = &uid,
 		.n_uids = 1,
 		.methods = methods,
 		.n_methods = ELEMENTSOF(methods),
+		.connections_max = connections_max,
 		.observe = on_observe};
 
+	assert_int_equal(rpc_server_new(&w->server, w->loop, &o, w, NULL), 0);
+}
+
+void rpc_world_init(struct rpc_world *w)
+{
 	*w = (struct rpc_world){.last_code = _RPC_CODE_MAX};
 	assert_int_equal(loop_new(&w->loop), 0);
 	assert_int_equal(timer_new_exact(&w->tick, w->loop, on_tick, w), 0);
-	assert_int_equal(rpc_server_new(&w->server, w->loop, &o, w, NULL), 0);
+	start(w, -1, 0);
+}
+
+void rpc_world_listen(struct rpc_world *w, unsigned connections_max)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct sockaddr_un sa;
+	socklen_t size = address(&sa);
+
+	peer_done(&w->peer);
+	w->server = rpc_server_free(w->server);
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, size), 0);
+	assert_int_equal(listen(fd, 64), 0);
+	start(w, fd, connections_max);
 }
 
 void rpc_world_done(struct rpc_world *w)

@@ -60,6 +60,10 @@ void rpc_world_init(struct rpc_world *w);
 void rpc_world_done(struct rpc_world *w);
 /* A peer on a socketpair; the server has the other end. Nothing was sent yet. */
 void rpc_world_connect(struct rpc_world *w, struct peer *p);
+/* Makes the world's server anew, on a listening socket; the peer that was there is done. */
+void rpc_world_listen(struct rpc_world *w, unsigned connections_max);
+/* A peer that connects to it; may have to wait for its accept. */
+void rpc_world_dial(struct rpc_world *w, struct peer *p);
 void peer_done(struct peer *p);
 /* Runs the loop until fn says true; false after ten seconds. */
 bool rpc_world_run(struct rpc_world *w, bool (*fn)(struct rpc_world *w));
