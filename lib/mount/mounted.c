@@ -111,15 +111,33 @@ static bool knows_mounts(const struct statx *x)
 	return (x->stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) && (x->stx_mask & STATX_MNT_ID);
 }
 
+/* statx(2), or what there was before it, which tells no mounts and asks the server. */
+static int look(int fd, const char *name, int flags, struct statx *x)
+{
+	struct stat st;
+
+	if (statx(fd, name, LOOK_FLAGS | flags, STATX_TYPE | STATX_INO | STATX_MNT_ID, x) == 0)
+		return 0;
+	if (errno != ENOSYS && errno != EINVAL)
+		return -errno;
+	if (fstatat(fd, name, &st, (LOOK_FLAGS & ~AT_STATX_DONT_SYNC) | flags) < 0)
+		return -errno;
+	*x = (struct statx){.stx_mode = (uint16_t)st.st_mode,
+		.stx_ino = st.st_ino,
+		.stx_dev_major = major(st.st_dev),
+		.stx_dev_minor = minor(st.st_dev)};
+	return 0;
+}
+
 int mounted_at(const struct place_at *at, struct mounted *ret, struct err *e)
 {
 	struct statx x;
 	int r;
 
 	*ret = (struct mounted){.exists = false};
-	if (statx(at->parentfd, at->name, LOOK_FLAGS, STATX_TYPE | STATX_INO | STATX_MNT_ID, &x) <
-		0)
-		return errno == ENOENT ? 0 : err_sys(e, errno, "cannot look at %s", at->shown);
+	r = look(at->parentfd, at->name, 0, &x);
+	if (r < 0)
+		return r == -ENOENT ? 0 : err_sys(e, r, "cannot look at %s", at->shown);
 	take(&x, ret);
 	if (knows_mounts(&x))
 		return 0;
@@ -134,9 +152,9 @@ int mounted_fd(int fd, const char *shown, struct mounted *ret, struct err *e)
 	uint64_t id;
 	int r;
 
-	if (statx(fd, "", LOOK_FLAGS | AT_EMPTY_PATH, STATX_TYPE | STATX_INO | STATX_MNT_ID, &x) <
-		0)
-		return err_sys(e, errno, "cannot look at %s", shown);
+	r = look(fd, "", AT_EMPTY_PATH, &x);
+	if (r < 0)
+		return err_sys(e, r, "cannot look at %s", shown);
 	take(&x, ret);
 	if (knows_mounts(&x))
 		return 0;
