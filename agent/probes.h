@@ -27,6 +27,7 @@ struct probes_options {
  */
 struct probes;
 int probes_new(struct probes **ret, struct loop *l, const struct probes_options *o, struct err *e);
+/* Before the broker's connection (view->connect), without a turn of the loop in between. */
 struct probes *probes_free(struct probes *p);
 DEFINE_CLEANUP(struct probes *, probes_free)
 uint16_t probes_port(const struct probes *p);

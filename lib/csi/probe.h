@@ -19,6 +19,9 @@ typedef void (*csi_probe_fn)(struct csi_probe *p, const struct err *e, void *use
  * rpc_client_call(). */
 int csi_probe_new(struct csi_probe **ret, struct loop *l, const char *path, uint64_t timeout_ns,
 	csi_probe_fn fn, void *userdata);
+/* The same on a connection that somebody else has made: fd is consumed, on failure too; 3 s. */
+int csi_probe_on(struct csi_probe **ret, struct loop *l, int fd, const char *name, csi_probe_fn fn,
+	void *userdata);
 /* Needed after fn, too, and legal in it. */
 struct csi_probe *csi_probe_free(struct csi_probe *p);
 DEFINE_CLEANUP(struct csi_probe *, csi_probe_free)

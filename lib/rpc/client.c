@@ -24,6 +24,7 @@ struct rpc_client {
 	rpc_client_fn fn;
 	void *userdata;
 	struct sockaddr_un address;
+	int fd; /* connected by somebody else, until the session has it; -1 */
 	char path[RPC_PATH_MAX];
 	char timeout[12];
 	struct buf out; /* the framed request */
@@ -265,15 +266,24 @@ static int open_session(struct rpc_client *c, int fd)
 	return submit(c);
 }
 
-static int connect_now(struct rpc_client *c)
+static int connect_socket(const struct rpc_client *c)
 {
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int r;
 
 	if (fd < 0)
 		return -errno;
 	if (connect(fd, (const struct sockaddr *)&c->address, sizeof(c->address)) < 0)
 		return -errno;
+	return TAKE_FD(fd);
+}
+
+static int connect_now(struct rpc_client *c)
+{
+	_cleanup_close_ int fd = c->fd >= 0 ? TAKE_FD(c->fd) : connect_socket(c);
+	int r;
+
+	if (fd < 0)
+		return fd;
 	r = open_session(c, fd);
 	if (c->is_open)
 		(void)TAKE_FD(fd);
@@ -328,10 +338,12 @@ int rpc_client_call(struct rpc_client **ret, struct loop *l, const struct rpc_cl
 	rpc_client_fn fn, void *userdata)
 {
 	_cleanup_(rpc_client_freep) struct rpc_client *c = calloc(1, sizeof(*c));
+	_cleanup_close_ int fd = o->is_connected ? o->fd : -1;
 	int r;
 
 	if (!c)
 		return -ENOMEM;
+	c->fd = TAKE_FD(fd);
 	c->loop = l;
 	c->fn = fn;
 	c->userdata = userdata;
@@ -353,6 +365,7 @@ struct rpc_client *rpc_client_free(struct rpc_client *c)
 		return NULL;
 	if (c->is_open)
 		rpc_session_done(&c->session);
+	fd_close(c->fd);
 	timer_free(c->deadline);
 	timer_free(c->again);
 	defer_free(c->finish);

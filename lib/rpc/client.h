@@ -3,6 +3,7 @@
 #ifndef BERTH_RPC_CLIENT_H
 #define BERTH_RPC_CLIENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,7 +21,9 @@ typedef void (*rpc_client_fn)(struct rpc_client *c, const struct rpc_status *sta
 	const void *message, size_t size, void *userdata);
 
 struct rpc_client_options {
-	const char *socket;  /* path of the unix socket */
+	const char *socket; /* path of the unix socket; with is_connected: its name in texts */
+	bool is_connected;  /* fd is a connected socket: consumed, on failure too */
+	int fd;
 	const char *path;    /* "/csi.v1.Identity/Probe" */
 	const void *message; /* the encoded request; copied */
 	size_t size;
