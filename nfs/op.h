@@ -127,13 +127,6 @@ int op_check_record(struct op *op);
 /* After STEP_INDEX: the directory belongs to no other volume. */
 int op_check_index(struct op *op);
 
-/* Names in the trash: "<pv>-<time>-<digits>". */
-#define TRASH_DIGITS 8
-#define TRASH_TAIL (2 + 16 + TRASH_DIGITS)
-/* The volume and the time in a name; false where it is none of ours. */
-bool trash_name_parse(
-	const char *name, char pv[static PATH_COMPONENT_MAX + 1], uint64_t *ret_real_ns);
-
 /* Tables, one for each kind. */
 extern const struct op_step op_attach_steps[], op_create_steps[], op_retire_steps[],
 	op_discard_steps[], op_purge_steps[], op_list_steps[], op_space_steps[], op_index_steps[],

@@ -73,8 +73,10 @@ static void on_act(const struct volume_result *res, void *userdata)
 	}
 	r->acted = true;
 	release_acted(r, JOB_ANSWERED);
-	if (trashed && !str_empty(res->directory))
+	if (trashed && !str_empty(res->directory)) {
+		release_tell_trash(r);
 		exports_trashed(r->p->exports, &r->facts, res->directory);
+	}
 	if (r->goal == GOAL_UNDO)
 		release_go(r, RE_FORGET);
 	else if (r->goal == GOAL_RECLAIM && r->facts.reclaim == RECLAIM_RECYCLE)

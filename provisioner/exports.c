@@ -10,8 +10,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "provisioner/mounted.h"
 #include "provisioner/provisioner.h"
 #include "provisioner/works.h"
+#include "volume/record.h"
 
 /* Slices that run at once, each on a server of its own. */
 #define RUNNING_MAX 16
@@ -194,11 +196,42 @@ static void on_pause(struct delay *d, void *userdata)
 	pump(userdata);
 }
 
+/* A volume that lives on was recycled, and had to be free before. */
+static bool lives_on(const struct provisioner *p, const char *pv)
+{
+	const struct object *o = informer_get(p->volumes, "", pv);
+
+	return o && (pv_of(o)->phase == PV_BOUND || pv_of(o)->phase == PV_AVAILABLE);
+}
+
+/* How long to wait before it may be purged: a node may have it mounted (mounted.h), 0 for not at
+ * all. */
+static uint64_t held_for(const struct tree *t)
+{
+	struct provisioner *p = t->export->s->p;
+	uint64_t at, now = clock_real(), since;
+	char pv[PATH_COMPONENT_MAX + 1];
+	struct mounted_result res;
+
+	if (!trash_name_parse(t->name, pv, &at))
+		return 0;
+	since = now > at ? now - at : 0;
+	if (since >= MOUNTED_MAX || lives_on(p, pv))
+		return 0;
+	mounted_look(p->mounted, pv, since, &res);
+	return res.answer == MOUNTED_NOWHERE   ? 0
+	       : res.answer == MOUNTED_UNKNOWN ? MILLISECONDS(500)
+					       : MOUNTED_LOOK;
+}
+
 static void on_due(struct delay *d, void *userdata)
 {
 	struct tree *t = userdata;
+	uint64_t wait = held_for(t);
 
 	(void)d;
+	if (wait && delay_start(t->export->s->p->delays, &t->delay, wait) >= 0)
+		return;
 	list_append(&t->export->ready, &t->link);
 	pump(t->export);
 }

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "provisioner/intents.h"
+#include "provisioner/mounted.h"
 #include "provisioner/names.h"
 #include "provisioner/orphans.h"
 #include "provisioner/provisioner.h"
@@ -185,5 +186,7 @@ int feed_start(struct provisioner *p, struct err *e)
 		r = informer_new(&p->claims, p->client, p->pool, &kind_pvc, &claims, p);
 	if (r >= 0)
 		r = informer_new(&p->intents_seen, p->client, p->pool, &kind_bvol, &intents, p);
+	if (r >= 0)
+		r = mounted_start(p->mounted);
 	return r < 0 ? err_sys(e, r, "cannot watch") : 0;
 }

@@ -9,6 +9,7 @@
 #include "nfs/nfs.h"
 #include "provisioner/exports.h"
 #include "provisioner/intents.h"
+#include "provisioner/mounted.h"
 #include "provisioner/provisioner.h"
 #include "provisioner/releases.h"
 #include "provisioner/works.h"
@@ -45,12 +46,17 @@ static void gauge_claims(struct provisioner *p)
 
 static void gauge_kinds(struct provisioner *p)
 {
-	struct informer *all[] = {p->claims, p->volumes, p->classes_seen, p->intents_seen};
+	const struct informer *all[] = {p->claims, p->volumes, p->classes_seen, p->intents_seen,
+		mounted_informer(p->mounted, 0), mounted_informer(p->mounted, 1),
+		mounted_informer(p->mounted, 2)};
 
 	for (size_t i = 0; i < ELEMENTSOF(all); i++) {
 		struct informer_stats n;
-		const char *kind = informer_kind(all[i])->name;
+		const char *kind;
 
+		if (!all[i])
+			continue;
+		kind = informer_kind(all[i])->name;
 		informer_stats(all[i], &n);
 		stats_gauge_for(p->stats, "berth_cached_objects", "Objects in the cache.", "kind",
 			kind, (double)informer_size(all[i]));
@@ -116,6 +122,9 @@ static void gauges(struct provisioner *p)
 		(double)releases_running(p->releases));
 	stats_gauge(p->stats, "berth_releases_waiting", "Volumes that wait to be reclaimed.",
 		(double)releases_waiting(p->releases));
+	stats_gauge(p->stats, "berth_releases_held",
+		"Volumes that wait to be reclaimed until no node has them mounted.",
+		(double)releases_held(p->releases));
 	stats_gauge(p->stats, "berth_trash_trees", "Trees in trash that wait to be removed.",
 		(double)exports_waiting(p->exports));
 	stats_gauge(p->stats, "berth_unsettled_volumes",

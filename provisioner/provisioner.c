@@ -15,6 +15,7 @@
 #include "provisioner/feed.h"
 #include "provisioner/http.h"
 #include "provisioner/intents.h"
+#include "provisioner/mounted.h"
 #include "provisioner/names.h"
 #include "provisioner/orphans.h"
 #include "provisioner/privileges.h"
@@ -168,6 +169,8 @@ static int start_parts(struct provisioner *p)
 		r = exports_new(&p->exports, p);
 	if (r >= 0)
 		r = orphans_new(&p->orphans, p);
+	if (r >= 0)
+		r = mounted_new(&p->mounted, p);
 	return r;
 }
 
@@ -238,6 +241,7 @@ struct provisioner *provisioner_free(struct provisioner *p)
 	informer_free(p->volumes);
 	informer_free(p->classes_seen);
 	informer_free(p->intents_seen);
+	mounted_free(p->mounted);
 	orphans_free(p->orphans);
 	exports_free(p->exports);
 	intents_free(p->intents);

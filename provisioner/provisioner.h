@@ -18,6 +18,7 @@
 
 struct exports;
 struct intents;
+struct mounted;
 struct orphans;
 struct releases;
 struct works;
@@ -51,6 +52,7 @@ struct provisioner {
 	struct intents *intents;
 	struct exports *exports;
 	struct orphans *orphans;
+	struct mounted *mounted;
 	char identity[128];    /* csiProvisionerIdentity, and who holds the Lease */
 	uint64_t intents_gone; /* clock_now() when the API server last had no BerthVolumes; 0: it
 				  has */

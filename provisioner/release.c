@@ -163,8 +163,12 @@ static int do_intent(void *obj)
 
 static void go_act(struct release *r)
 {
+	struct err e = ERR_NULL;
+
 	if (r->goal == GOAL_UNDO && !r->maybe_made)
 		release_go(r, RE_FORGET);
+	else if (release_held(r, &e))
+		release_end(r, RELEASE_HELD, &e);
 	else
 		release_go(r, RE_WAIT);
 }

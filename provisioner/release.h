@@ -60,6 +60,7 @@ enum release_outcome {
 	RELEASE_DONE,   /* nothing (more) to do */
 	RELEASE_RETRY,  /* err; again after a pause */
 	RELEASE_SILENT, /* the same, the server did not answer */
+	RELEASE_HELD,   /* err; a node may have it mounted: looks again, without requests */
 	RELEASE_REFUSED /* err; not before something changes, or the longest pause */
 };
 
@@ -78,6 +79,7 @@ struct release {
 	bool refused;    /* the last time: a change may help */
 	bool again;      /* the PV changed while we ran */
 	bool acted;      /* the storage is done: only API objects are left */
+	bool held;       /* waits for nodes */
 	uint8_t goal;    /* enum release_goal */
 	uint8_t state;   /* enum release_state */
 	unsigned tries;  /* of a patch that met a conflict */
@@ -85,6 +87,7 @@ struct release {
 	char pv_uid[UUID_TEXT_MAX];
 	uint64_t told;    /* hash of the last event's text */
 	uint64_t read_at; /* clock_now() of the live reads */
+	uint64_t since;   /* clock_now() when its end was first seen */
 	uint64_t began, step_at;
 };
 
@@ -95,6 +98,15 @@ void release_go(struct release *r, enum release_event ev);
 void release_end(struct release *r, enum release_outcome outcome, const struct err *e);
 void release_wait(struct release *r);
 void release_acted(struct release *r, enum job_outcome outcome);
+
+/* ---- held.c: waiting for nodes (mounted.h) ----------------------------------------------- */
+
+/* How long to wait before looking again, 0 where nothing holds the volume; err: why, to be told. */
+uint64_t release_held(const struct release *r, struct err *ret);
+/* As an event on the PV, each text once. */
+void release_tell_held(struct release *r, const struct err *e);
+/* The same of a volume that was trashed just now and is not purged yet. */
+void release_tell_trash(struct release *r);
 
 /* ---- between release.c, act.c and remove.c ----------------------------------------------- */
 

@@ -46,6 +46,7 @@ static struct release *release_make(struct releases *s, const char *pv, enum rel
 	r->s = s;
 	r->p = s->p;
 	r->goal = (uint8_t)goal;
+	r->since = clock_now();
 	r->job = (struct job){.turn = on_turn, .userdata = r};
 	r->delay = (struct delay){.due = on_due, .userdata = r};
 	r->backoff = (struct backoff){.min = s->p->config->retry.min,
@@ -216,6 +217,20 @@ static bool claim_is_served(const struct release *r)
 	return o && works_busy_with(r->p->works, &pv_of(o)->claim_uid);
 }
 
+/* From the caches alone: what waits for a node for hours costs no request. */
+static bool hold(struct release *r)
+{
+	struct err e = ERR_NULL;
+	uint64_t wait = release_held(r, &e);
+
+	r->held = wait > 0;
+	if (!wait)
+		return false;
+	release_tell_held(r, &e);
+	start_again(r, wait);
+	return true;
+}
+
 static void on_turn(struct job *j, void *userdata)
 {
 	struct release *r = userdata;
@@ -230,6 +245,8 @@ static void on_turn(struct job *j, void *userdata)
 		start_again(r, BUSY_PAUSE);
 		return;
 	}
+	if (hold(r))
+		return;
 	r->again = false;
 	r->s->running++;
 	if (release_run(r) < 0) {
@@ -328,7 +345,7 @@ void release_end(struct release *r, enum release_outcome outcome, const struct e
 	s->running--;
 	r->refused = outcome == RELEASE_REFUSED;
 	queue_done(s->queue, &r->job, JOB_DONE);
-	if (e && outcome != RELEASE_DONE)
+	if (e && outcome != RELEASE_DONE && outcome != RELEASE_HELD)
 		tell(r, outcome, e);
 	switch (outcome) {
 	case RELEASE_DONE:
@@ -346,6 +363,10 @@ void release_end(struct release *r, enum release_outcome outcome, const struct e
 		/* The queue knows when the server may be asked again; its lane is where we wait. */
 		r->backoff.tries = 0;
 		start_again(r, backoff_next(&r->backoff));
+		break;
+	case RELEASE_HELD:
+		if (!hold(r))
+			enqueue(r);
 		break;
 	case RELEASE_REFUSED:
 		/* The orphan scan comes by again. */
@@ -393,6 +414,16 @@ void releases_set_limits(struct releases *s)
 size_t releases_running(const struct releases *s)
 {
 	return s->running - s->waiting;
+}
+
+size_t releases_held(const struct releases *s)
+{
+	const struct release *r;
+	size_t n = 0;
+
+	MAP_FOREACH (&s->by_pv, r)
+		n += r->held;
+	return n;
 }
 
 size_t releases_waiting(const struct releases *s)

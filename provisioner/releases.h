@@ -38,5 +38,7 @@ void releases_pause(struct releases *s, bool paused);
 void releases_set_limits(struct releases *s);
 size_t releases_running(const struct releases *s);
 size_t releases_waiting(const struct releases *s);
+/* Of them, those that wait for a node to unmount. */
+size_t releases_held(const struct releases *s);
 
 #endif

@@ -48,6 +48,7 @@ void informer_observe(struct informer *i, const json_t *json);
 struct informer_stats {
 	uint64_t lists, watches, events, bookmarks, decode_errors, restarts;
 	uint64_t last_event; /* clock_now() of the last byte from the server */
+	bool missing;        /* the last list was answered 404: the server has no such kind */
 };
 void informer_stats(const struct informer *i, struct informer_stats *ret);
 

@@ -76,11 +76,15 @@ static void on_list_end(struct kube_request *q, const struct kube_response *res,
 {
 	struct informer *i = userdata;
 	struct err e = ERR_NULL;
+	bool was_missing;
 
 	(void)q;
 	i->q = NULL;
 	i->depth++;
 	i->retry_after = res->retry_after_ns / NSEC_PER_SEC * i->second_ns;
+	/* A kind of ours may come later, with its CRD: said once. */
+	was_missing = i->stats.missing;
+	i->stats.missing = res->http == 404;
 	if (res->status == KUBE_OK && items_end(&i->items) >= 0) {
 		informer_fire(i, i->cont ? REFLECT_PAGE : REFLECT_LISTED);
 	} else if (res->status == KUBE_E_GONE || too_large(res)) {
@@ -89,7 +93,8 @@ static void on_list_end(struct kube_request *q, const struct kube_response *res,
 		err_copy(&e, &res->err);
 		if (res->status == KUBE_OK)
 			err_set(&e, EBADMSG, "the answer is no complete list");
-		log_warning("%s: cannot list: %s", i->kind->name, e.text);
+		if (!was_missing || !i->stats.missing)
+			log_warning("%s: cannot list: %s", i->kind->name, e.text);
 		informer_fire(i, REFLECT_LIST_FAILED);
 	}
 	informer_leave(i);

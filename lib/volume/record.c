@@ -338,3 +338,21 @@ int identity_encode(const struct identity *id, struct buf *out, struct err *e)
 
 	return r < 0 ? err_sys(e, r, "cannot write the identity") : 0;
 }
+
+bool trash_name_parse(
+	const char *name, char pv[static PATH_COMPONENT_MAX + 1], uint64_t *ret_real_ns)
+{
+	size_t n = strlen(name);
+	const char *t = name + n - TRASH_TAIL + 1;
+	char time[CLOCK_TEXT_MAX];
+
+	if (n <= TRASH_TAIL || n > PATH_COMPONENT_MAX || t[-1] != '-' || t[16] != '-')
+		return false;
+	snprintf(time, sizeof(time), "%.4s-%.2s-%.2sT%.2s:%.2s:%.2sZ", t, t + 4, t + 6, t + 9,
+		t + 11, t + 13);
+	if (clock_parse(time, ret_real_ns) < 0)
+		return false;
+	memcpy(pv, name, n - TRASH_TAIL);
+	pv[n - TRASH_TAIL] = '\0';
+	return true;
+}

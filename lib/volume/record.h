@@ -60,4 +60,11 @@ void identity_make(struct identity *ret);
 int identity_decode(struct identity *ret, const char *text, size_t size, struct err *e);
 int identity_encode(const struct identity *id, struct buf *out, struct err *e);
 
+/* Names in the trash: "<pv>-<time>-<digits>". */
+#define TRASH_DIGITS 8
+#define TRASH_TAIL (2 + 16 + TRASH_DIGITS)
+/* The volume and the time in a name; false where it is none of ours. */
+bool trash_name_parse(
+	const char *name, char pv[static PATH_COMPONENT_MAX + 1], uint64_t *ret_real_ns);
+
 #endif

@@ -226,7 +226,7 @@ static void a_volume_of_which_little_is_known(void **state)
 
 	assert_int_equal(v->policy, PV_RETAIN);
 	assert_int_equal(v->phase, PV_PENDING);
-	assert_int_equal(v->flags, PV_HAS_CLAIM);
+	assert_int_equal(v->flags, PV_HAS_CLAIM | PV_NFS);
 	assert_int_equal(v->capacity, 0);
 	assert_true(object_token_none(&v->token));
 	assert_string_equal(object_token_format(&v->token, text), "");
