@@ -118,37 +118,33 @@ static int child_start(struct broker *b, const struct broker_order *o, int fd, s
 /* ---- orders -------------------------------------------------------------------------------- */
 
 static void answer(struct broker *b, const struct broker_order *o, enum broker_notice_kind kind,
-	int r, const struct err *e)
+	int r, int fd, const struct err *e)
 {
 	struct broker_notice n = {.kind = kind, .what = o->what, .result = r < 0 ? r : 0};
 
 	str_copy_cut(n.name, sizeof(n.name), o->name);
 	str_copy_cut(n.text, sizeof(n.text), r < 0 ? e->text : "");
-	notify(b, &n, kind == BROKER_SOCKET ? r : -1);
+	notify(b, &n, fd);
 }
 
-static int order_publish(struct broker *b, const struct broker_order *o, int fd)
-{
-	struct err e = ERR_NULL;
-	int listening;
-
-	if (o->what >= _BROKER_BASE_MAX || fd >= 0)
-		return -EPROTO;
-	listening = listen_publish(&b->setup->bases[o->what], o->name, (mode_t)o->mode, &e);
-	answer(b, o, BROKER_SOCKET, listening, &e);
-	fd_close(listening);
-	return 0;
-}
-
-static int order_remove(struct broker *b, const struct broker_order *o, int fd)
+static int order_socket(struct broker *b, const struct broker_order *o, int fd)
 {
 	struct err e = ERR_NULL;
 	int r;
 
 	if (o->what >= _BROKER_BASE_MAX || fd >= 0)
 		return -EPROTO;
-	r = listen_remove(&b->setup->bases[o->what], o->name, &e);
-	answer(b, o, BROKER_SOCKET, r < 0 ? r : -1, r < 0 ? &e : &ERR_NULL);
+	if (o->kind == BROKER_REMOVE) {
+		r = listen_remove(&b->setup->bases[o->what], o->name, &e);
+		answer(b, o, BROKER_SOCKET, r, -1, &e);
+		return 0;
+	}
+	if (o->kind == BROKER_CONNECT)
+		r = listen_connect(&b->setup->bases[o->what], o->name, &e);
+	else
+		r = listen_publish(&b->setup->bases[o->what], o->name, (mode_t)o->mode, &e);
+	answer(b, o, BROKER_SOCKET, r, r, &e);
+	fd_close(r);
 	return 0;
 }
 
@@ -161,7 +157,7 @@ static int order_start(struct broker *b, const struct broker_order *o, int fd)
 		return -EPROTO;
 	r = child_start(b, o, fd, &e);
 	if (r < 0)
-		answer(b, o, BROKER_ENDED, r, &e);
+		answer(b, o, BROKER_ENDED, r, -1, &e);
 	return 0;
 }
 
@@ -178,8 +174,9 @@ static int order_obey(struct broker *b, const struct broker_order *o, int fd)
 {
 	static int (*const orders[_BROKER_ORDER_MAX])(
 		struct broker * b, const struct broker_order *o, int fd) = {
-		[BROKER_PUBLISH] = order_publish,
-		[BROKER_REMOVE] = order_remove,
+		[BROKER_PUBLISH] = order_socket,
+		[BROKER_REMOVE] = order_socket,
+		[BROKER_CONNECT] = order_socket,
 		[BROKER_START] = order_start,
 		[BROKER_KILL] = order_kill,
 	};

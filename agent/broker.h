@@ -46,6 +46,9 @@ enum broker_order_kind {
 	/* Unlinks the socket that was published under path. Answer: BROKER_SOCKET, no descriptor.
 	 */
 	BROKER_REMOVE,
+	/* Connects to the socket at path beneath base, as the kubelet would. Answer: BROKER_SOCKET
+	 * with the connected, non-blocking descriptor. */
+	BROKER_CONNECT,
 	/* Starts a child of a class for key; one descriptor comes with it: the child's end of a
 	 * stream socket. Answer only where it failed: BROKER_ENDED with result. */
 	BROKER_START,
@@ -78,7 +81,7 @@ struct broker_order {
 };
 
 enum broker_notice_kind {
-	BROKER_SOCKET = 1, /* the answer to PUBLISH and REMOVE, in the order of those */
+	BROKER_SOCKET = 1, /* the answer to PUBLISH, REMOVE and CONNECT, in the order of those */
 	BROKER_ENDED,      /* the child of name is no more (or never was) */
 };
 

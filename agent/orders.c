@@ -177,6 +177,15 @@ int orders_remove(struct orders *o, enum broker_base base, const char *path, ord
 	return r < 0 ? r : ask(o, &order, fn, userdata);
 }
 
+int orders_connect(struct orders *o, enum broker_base base, const char *path, orders_socket_fn fn,
+	void *userdata)
+{
+	struct broker_order order = {.kind = BROKER_CONNECT, .what = base};
+	int r = str_format(order.name, sizeof(order.name), "%s", path);
+
+	return r < 0 ? r : ask(o, &order, fn, userdata);
+}
+
 /* ---- children ------------------------------------------------------------------------------ */
 
 static int spawner_start(const char *key, int fd, void *userdata)

@@ -24,7 +24,8 @@ int orders_new(struct orders **ret, struct loop *l, int fd, orders_gone_fn on_go
 struct orders *orders_free(struct orders *o);
 DEFINE_CLEANUP(struct orders *, orders_free)
 
-/* fd: the listening socket, now the callee's; -1 where e says why not, and for a removal. */
+/* fd: the listening or connected socket, now the callee's; -1 where e says why not, and for a
+ * removal. */
 typedef void (*orders_socket_fn)(int fd, const struct err *e, void *userdata);
 /*
  * Publishes (broker.h says how) or removes a socket. After 0 exactly one callback, never before
@@ -33,6 +34,9 @@ typedef void (*orders_socket_fn)(int fd, const struct err *e, void *userdata);
 int orders_publish(struct orders *o, enum broker_base base, const char *path, mode_t mode,
 	orders_socket_fn fn, void *userdata);
 int orders_remove(struct orders *o, enum broker_base base, const char *path, orders_socket_fn fn,
+	void *userdata);
+/* A connection to a socket beneath base, such as our own CSI socket; callback as above. */
+int orders_connect(struct orders *o, enum broker_base base, const char *path, orders_socket_fn fn,
 	void *userdata);
 
 /*

@@ -96,7 +96,7 @@ static void on_probed(struct csi_probe *probe, const struct err *e, void *userda
 	end_check(userdata, e->code ? e->text : "");
 }
 
-static void on_connected(int fd, void *userdata)
+static void on_connected(int fd, const struct err *e, void *userdata)
 {
 	struct check *c = userdata;
 	struct probes *p = c->owner;
@@ -109,7 +109,11 @@ static void on_connected(int fd, void *userdata)
 			fd_close(fd);
 		return;
 	}
-	r = fd < 0 ? fd : csi_probe_on(&c->probe, p->loop, fd, c->driver, on_probed, c);
+	if (fd < 0) {
+		end_check(c, e->text);
+		return;
+	}
+	r = csi_probe_on(&c->probe, p->loop, fd, c->driver, on_probed, c);
 	if (r < 0)
 		end_check(c, strerror(-r));
 }

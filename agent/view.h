@@ -110,6 +110,8 @@ typedef void (*view_export_fn)(const struct view_export *row, void *userdata);
 typedef void (*view_operation_fn)(const struct view_operation *row, void *userdata);
 /* The end of something asked for: e->code 0 where it was done. */
 typedef void (*view_done_fn)(const struct err *e, void *userdata);
+/* fd is the callee's; -1 where e says why there is none. */
+typedef void (*view_fd_fn)(int fd, const struct err *e, void *userdata);
 
 struct volume_backend;
 
@@ -135,13 +137,10 @@ struct view {
 	unsigned (*retry)(void *agent);
 	/* The NFS worker of this node, NULL where it is not to be had. */
 	struct volume_backend *(*storage)(void *agent);
-	/*
-	 * A connected stream socket to the CSI socket of a driver, as the kubelet would get one
-	 * (the front itself may not: the directory is root's). 0 and then done once and later, fd
-	 * is the callee's (negative: -errno); negative with text.
-	 */
-	int (*connect)(void *agent, const char *driver, void (*done)(int fd, void *userdata),
-		void *userdata, struct err *e);
+	/* A connected stream socket to a driver's CSI socket, as the kubelet gets one (orders.h).
+	 * 0, then done once and later; negative with text, then never. */
+	int (*connect)(
+		void *agent, const char *driver, view_fd_fn done, void *userdata, struct err *e);
 };
 
 #endif

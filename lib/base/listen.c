@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,10 +19,10 @@
 #define BACKLOG 64
 #define NAME_MAX_HERE (PATH_COMPONENT_MAX + 1)
 
-/* The directory of path below base, made where it is missing; mount points are crossed, symlinks
- * are not followed. *ret_name: the last name. */
-static int directory_open(
-	const struct listen_base *base, const char *path, const char **ret_name, struct err *e)
+/* The directory of path below base, made where it is missing and that is wished; mount points are
+ * crossed, symlinks are not followed. *ret_name: the last name. */
+static int directory_open(const struct listen_base *base, const char *path, const char **ret_name,
+	bool make, struct err *e)
 {
 	_cleanup_close_ int held = dup(base->fd);
 	char name[NAME_MAX_HERE];
@@ -37,7 +38,7 @@ static int directory_open(
 			return TAKE_FD(held);
 		memcpy(name, path, n);
 		name[n] = '\0';
-		if (mkdirat(held, name, 0750) < 0 && errno != EEXIST)
+		if (make && mkdirat(held, name, 0750) < 0 && errno != EEXIST)
 			return err_sys(e, errno, "cannot make %s in %s", name, base->path);
 		next = openat(held, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (next < 0)
@@ -111,7 +112,7 @@ int listen_publish(const struct listen_base *base, const char *path, mode_t mode
 		return err_set(e, ENAMETOOLONG,
 			"%s/%s is longer than the %zu bytes of a socket's path", base->path, path,
 			sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
-	dir = directory_open(base, path, &name, e);
+	dir = directory_open(base, path, &name, true, e);
 	if (dir < 0)
 		return dir;
 	if (fchdir(dir) < 0)
@@ -130,7 +131,7 @@ int listen_remove(const struct listen_base *base, const char *path, struct err *
 	const char *name;
 	int r;
 
-	dir = directory_open(base, path, &name, e);
+	dir = directory_open(base, path, &name, false, e);
 	if (dir < 0)
 		return dir;
 	if (fchdir(dir) < 0)
@@ -141,4 +142,23 @@ int listen_remove(const struct listen_base *base, const char *path, struct err *
 	if (r < 0)
 		err_prefix(e, "%s/%s", base->path, path);
 	return r < 0 ? r : 0;
+}
+
+int listen_connect(const struct listen_base *base, const char *path, struct err *e)
+{
+	_cleanup_close_ int dir = -1, fd = -1;
+	struct sockaddr_un a;
+	const char *name;
+
+	dir = directory_open(base, path, &name, false, e);
+	if (dir < 0)
+		return dir;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_sys(e, errno, "cannot connect");
+	if (address_set(&a, name) < 0)
+		return err_sys(e, ENAMETOOLONG, "%s", name);
+	if (fchdir(dir) < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+		return err_sys(e, errno, "cannot connect to %s/%s", base->path, path);
+	return TAKE_FD(fd);
 }

@@ -21,11 +21,14 @@ struct listen_base {
  *   -EADDRINUSE  another process listens there (an older socket of this process is replaced)
  *   -ENAMETOOLONG  the whole path does not fit into sun_path (107 bytes): nobody could connect
  *   -EINVAL      a name in path is none (path_component_check)
- * Neither blocks. Both change the working directory: bind(2) and connect(2) take paths only, and so
- * they need no /proc.
+ * None of these blocks. All change the working directory: bind(2) and connect(2) take paths only,
+ * and so they need no /proc.
  */
 int listen_publish(const struct listen_base *base, const char *path, mode_t mode, struct err *e);
 /* Unlinks the socket, unless another process listens there. None: 0. */
 int listen_remove(const struct listen_base *base, const char *path, struct err *e);
+/* A connection to the socket at path, as anybody else would get one: -ENOENT, -ECONNREFUSED,
+ * -EAGAIN (its queue is full). */
+int listen_connect(const struct listen_base *base, const char *path, struct err *e);
 
 #endif

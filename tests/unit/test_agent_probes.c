@@ -40,7 +40,7 @@ struct fixture {
 	int swallowed[4];
 	/* Answers that are due. */
 	struct {
-		void (*done)(int fd, void *userdata);
+		view_fd_fn done;
 		void *userdata;
 		size_t driver;
 	} due[4];
@@ -107,14 +107,19 @@ static void on_connecting(struct timer *t, void *userdata)
 
 	(void)t;
 	while (f->n_due > 0) {
+		struct err e = ERR_NULL;
+		int fd;
+
 		f->n_due--;
-		f->due[f->n_due].done(
-			connect_pair(f, f->due[f->n_due].driver), f->due[f->n_due].userdata);
+		fd = connect_pair(f, f->due[f->n_due].driver);
+		if (fd < 0)
+			(void)err_sys(&e, fd, "cannot connect");
+		f->due[f->n_due].done(fd < 0 ? -1 : fd, &e, f->due[f->n_due].userdata);
 	}
 }
 
-static int connect_driver(void *agent, const char *driver, void (*done)(int fd, void *userdata),
-	void *userdata, struct err *e)
+static int connect_driver(
+	void *agent, const char *driver, view_fd_fn done, void *userdata, struct err *e)
 {
 	struct fixture *f = CONTAINER_OF(agent, struct fixture, world);
 	const size_t i = streq(driver, f->world.drivers[0].name) ? 0 : 1;

@@ -229,10 +229,36 @@ static void bad_paths(void **state)
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, make_root, remove_root)
 
+static void connects_as_others_do(void **state)
+{
+	int fd = listen_publish(&base, "a/b/s.sock", 0600, NULL);
+	int one, other;
+	struct err e = ERR_NULL;
+
+	(void)state;
+	assert_true(fd >= 0);
+	one = listen_connect(&base, "a/b/s.sock", &e);
+	assert_true(one >= 0);
+	other = accept(fd, NULL, NULL);
+	assert_true(other >= 0);
+	assert_int_equal(write(one, "x", 1), 1);
+	assert_int_equal(read(other, &(char){0}, 1), 1);
+	close(one);
+	close(other);
+	close(fd);
+	assert_int_equal(listen_connect(&base, "a/b/s.sock", &e), -ECONNREFUSED);
+	assert_non_null(strstr(e.text, "a/b/s.sock: Connection refused"));
+	assert_int_equal(listen_connect(&base, "a/nowhere/s.sock", &e), -ENOENT);
+	assert_int_equal(listen_connect(&base, "../s.sock", &e), -EINVAL);
+	assert_int_equal(listen_remove(&base, "a/b/s.sock", &e), 0);
+	assert_int_equal(listen_connect(&base, "a/b/s.sock", &e), -ENOENT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(appears_with_its_mode_and_accepts),
+		TEST(connects_as_others_do),
 		TEST(watchers_see_a_move),
 		TEST(directories_are_made),
 		TEST(dead_and_own_ones_are_replaced),
