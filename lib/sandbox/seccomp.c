@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/str.h"
 
 /* Names that an architecture or the installed libseccomp does not know are passed over: the lists
  * hold those of 32-bit machines and of younger kernels, too. */
@@ -239,10 +240,25 @@ static const struct profile profiles[_SANDBOX_PROFILE_MAX] = {
 #define HAS_ASAN false
 #endif
 
+/* Younger than libseccomp 2.5; from 424 on every architecture has the same numbers. */
+static int number_of(const char *name)
+{
+	static const struct {
+		const char *name;
+		int number;
+	} young[] = {{"statmount", 457}, {"listmount", 458}};
+	int number = seccomp_syscall_resolve_name(name);
+
+	for (size_t i = 0; i < ELEMENTSOF(young) && number == __NR_SCMP_ERROR; i++)
+		if (streq(young[i].name, name))
+			number = young[i].number;
+	return number;
+}
+
 static int rule_add(
 	scmp_filter_ctx ctx, uint32_t action, const char *name, const struct scmp_arg_cmp *arg)
 {
-	int number = seccomp_syscall_resolve_name(name), r;
+	int number = number_of(name), r;
 
 	if (number == __NR_SCMP_ERROR)
 		return 0;
