@@ -4,7 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,14 +16,13 @@
 #include "base/fd.h"
 #include "base/id.h"
 #include "base/sm.h"
-#include "base/str.h"
+#include "mount/rpcping.h"
 
 /* RFC 5531 9, 11; RFC 1813 3. */
 #define RECORD_LAST 0x80000000U
 #define RPC_CALL 0
 #define RPC_REPLY 1
 #define RPC_VERSION 2
-#define NFS_PROGRAM 100003
 #define NFS_VERSION 3
 #define NULL_PROCEDURE 0
 
@@ -66,7 +65,7 @@ static uint32_t word(const uint8_t *src)
 void ping_call(uint8_t dst[static PING_CALL_SIZE], uint32_t xid)
 {
 	const uint32_t words[] = {RECORD_LAST | (PING_CALL_SIZE - 4), xid, RPC_CALL, RPC_VERSION,
-		NFS_PROGRAM, NFS_VERSION, NULL_PROCEDURE, 0, 0, 0, 0}; /* AUTH_NONE twice */
+		RPC_PROGRAM_NFS, NFS_VERSION, NULL_PROCEDURE, 0, 0, 0, 0}; /* AUTH_NONE twice */
 
 	for (size_t i = 0; i < ELEMENTSOF(words); i++)
 		put(dst + 4 * i, words[i]);
@@ -269,22 +268,6 @@ static void on_timer(struct timer *t, void *userdata)
 
 /* ---- frame ---- */
 
-static int resolve(struct ping *p, const char *address, uint16_t port)
-{
-	const struct addrinfo hints = {
-		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
-	struct addrinfo *list;
-	char service[8];
-
-	if (str_format(service, sizeof(service), "%u", port ? port : PING_PORT) < 0 ||
-		getaddrinfo(address, service, &hints, &list) != 0)
-		return -EINVAL;
-	memcpy(&p->to, list->ai_addr, list->ai_addrlen);
-	p->to_size = list->ai_addrlen;
-	freeaddrinfo(list);
-	return 0;
-}
-
 int ping_new(
 	struct ping **ret, struct loop *l, const struct ping_options *o, ping_fn fn, void *userdata)
 {
@@ -298,7 +281,7 @@ int ping_new(
 	p->o = *o;
 	p->fn = fn;
 	p->userdata = userdata;
-	r = resolve(p, o->address, o->port);
+	r = rpcping_address(o->address, o->port ? o->port : PING_PORT, &p->to, &p->to_size);
 	p->o.address = NULL; /* borrowed for this call only */
 	if (r >= 0)
 		r = timer_new_exact(&p->timer, l, on_timer, p);
