@@ -47,10 +47,10 @@ static int put_news(const json_t *event, struct buf *out)
 		return buf_printf(out, "%s, was %s", state, text_at(was, "state", NULL));
 	json_object_foreach ((json_t *)was, key, before) {
 		if (r == 0)
-			r = buf_printf(out, "%s%s changed", between, key);
+			r = buf_printf(out, "%s%s", between, key);
 		between = ", ";
 	}
-	return r;
+	return r < 0 ? r : buf_puts(out, " changed");
 }
 
 static const char *color_of(const json_t *event)

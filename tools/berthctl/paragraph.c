@@ -52,26 +52,22 @@ static int put_word(struct line *l, const char *word)
 	return r;
 }
 
-/* A piece of at most max columns that ends at a character. */
+/* How many bytes of word fit into max columns, ending at a character. */
 static size_t piece_of(const char *word, size_t max)
 {
-	size_t n = 0, good;
+	char piece[512];
+	size_t good = 0;
 
-	do {
-		char piece[512];
-
-		good = n;
-		do
-			n++;
-		while ((word[n] & 0xc0) == 0x80);
-		if (n >= sizeof(piece) || !word[good])
-			break;
+	for (size_t n = 1; word[n - 1] && n < sizeof(piece); n++) {
+		if ((word[n] & 0xc0) == 0x80)
+			continue;
 		memcpy(piece, word, n);
 		piece[n] = '\0';
 		if (width_of(piece) > max)
 			break;
-	} while (word[n]);
-	return word[n] ? good : n;
+		good = n;
+	}
+	return good;
 }
 
 static int put_broken(struct line *l, const char *word)
@@ -84,7 +80,7 @@ static int put_broken(struct line *l, const char *word)
 		size_t n = width_of(word) > room ? piece_of(word, room) : strlen(word);
 
 		if (n == 0 || n >= sizeof(piece))
-			n = strnlen(word, n == 0 ? 1 : sizeof(piece) - 1);
+			n = strnlen(word, 1);
 		memcpy(piece, word, n);
 		piece[n] = '\0';
 		r = put_word(l, piece);
