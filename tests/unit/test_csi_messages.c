@@ -366,9 +366,8 @@ static void limits_are_exact(void **state)
 
 static void what_is_no_protobuf_is_internal(void **state)
 {
-	static const char *const broken[] = {"\x0a\x05"
-					     "abc",
-		"\x0b", "\xff", "\x0d\x01", "\x0a"};
+	static const char *const broken[] = {
+		"\x0a\x05\x61\x62\x63", "\x0b", "\xff", "\x0d\x01", "\x0a"};
 	struct rpc_status status;
 
 	for (size_t i = 0; i < ELEMENTSOF(broken); i++) {
