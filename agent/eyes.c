@@ -16,6 +16,8 @@
 
 /* How often suspects are judged again. */
 #define SUSPECT_EVERY SECONDS(5)
+/* The kernel tells of mounts that come and go, not of propagation that is changed. */
+#define LOOK_EVERY SECONDS(30)
 #define WHY_MAX 256
 
 struct driver {
@@ -36,6 +38,7 @@ struct eyes {
 	struct heartbeat *heartbeat;
 	struct nodewatch *nodewatch;
 	struct timer *suspects;
+	struct timer *again; /* the next look without a change */
 	struct picture picture;
 	const char *propagation; /* a literal */
 	bool unreadable;         /* the table, and that was said */
@@ -193,6 +196,14 @@ static const char *propagation_of(const struct mount_table *t, const char *path)
 	return row->peer ? "shared" : row->master ? "slave" : "private";
 }
 
+static void on_again(struct timer *t, void *userdata)
+{
+	struct eyes *y = userdata;
+
+	(void)t;
+	mount_monitor_poke(y->monitor);
+}
+
 static void on_table(struct mount_monitor *mon, void *userdata)
 {
 	struct eyes *y = userdata;
@@ -202,6 +213,7 @@ static void on_table(struct mount_monitor *mon, void *userdata)
 	int r = mount_table_read(&t, y->mountinfo, &e);
 
 	(void)mon;
+	timer_arm(y->again, LOOK_EVERY);
 	if (r >= 0)
 		r = mounts_update(y->mounts, t);
 	if (r < 0) {
@@ -380,6 +392,8 @@ static int start_mounts(struct eyes *y)
 		r = mounts_new(&y->mounts, &s);
 	if (r >= 0)
 		r = timer_new_lazy(&y->suspects, y->s.loop, SECONDS(1), on_suspects, y);
+	if (r >= 0)
+		r = timer_new_lazy(&y->again, y->s.loop, SECONDS(5), on_again, y);
 	return r;
 }
 
@@ -464,6 +478,7 @@ struct eyes *eyes_free(struct eyes *y)
 	mounts_free(y->mounts);
 	health_free(y->health);
 	timer_free(y->suspects);
+	timer_free(y->again);
 	picture_done(&y->picture);
 	for (unsigned i = 0; i < NODEWATCH_DRIVERS_MAX; i++)
 		free(y->drivers[i].name);

@@ -61,7 +61,8 @@ void eyes_published(struct eyes *y);
 void eyes_called(struct eyes *y, const char *target, int code);
 /* The kubelet registered the driver (index as in setup), or no longer has it: why, for people. */
 void eyes_registered(struct eyes *y, unsigned driver, bool registered, const char *why);
-/* Reads the table of mounts again soon, report and all; for view.retry. */
+/* Reads the table of mounts again soon, report and all: after propagation was changed, of which the
+ * kernel tells nobody (else it is seen within 30 s), and for view.retry. */
 void eyes_look(struct eyes *y);
 /* Writes the gauges of all parts into figures; for probes_options.collect. */
 void eyes_gauges(struct eyes *y);
