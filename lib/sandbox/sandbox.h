@@ -71,6 +71,12 @@ enum sandbox_profile {
 	 * else kills the process.
 	 */
 	SANDBOX_MOUNTER,
+	/*
+	 * The agent's front: client and server on the network, reads files, keeps some of its own
+	 * in the one directory that it may write, starts threads (libcurl's resolver). No other
+	 * process: no fork, no execve, no signals to others. Else as SANDBOX_PROVISIONER.
+	 */
+	SANDBOX_FRONT,
 	_SANDBOX_PROFILE_MAX
 };
 

@@ -187,6 +187,38 @@ static const struct rule provisioner_rules[] = {
 	{NULL, {{0}}},
 };
 
+#define NO_TMPFILE (O_TMPFILE & ~O_DIRECTORY)
+static const struct rule front_rules[] = {
+	{"mmap", BITS(2, PROT_EXEC, 0)},
+	{"mmap", BITS(2, WRITE_EXEC, PROT_EXEC)},
+	{"mmap2", BITS(2, PROT_EXEC, 0)},
+	{"mmap2", BITS(2, WRITE_EXEC, PROT_EXEC)},
+	{"mprotect", BITS(2, PROT_EXEC, 0)},
+	{"mprotect", BITS(2, WRITE_EXEC, PROT_EXEC)},
+	{"open", BITS(1, NO_TMPFILE, 0)},
+	{"openat", BITS(2, NO_TMPFILE, 0)},
+	{"clone", BITS(0, NEW_NAMESPACE | CLONE_THREAD, CLONE_THREAD)},
+	{"socket", IS(0, AF_UNIX)},
+	{"socket", IS(0, AF_INET)},
+	{"socket", IS(0, AF_INET6)},
+	{"socket", IS(0, AF_NETLINK)},
+	{"ioctl", IS(1, FIONREAD)},
+	{"ioctl", IS(1, FIONBIO)},
+	{"ioctl", IS(1, TCGETS)},
+	{"ioctl", IS(1, SIOCGIFINDEX)},
+	{"ioctl", IS(1, SIOCGIFNAME)},
+	{"prctl", IS(0, PR_SET_NAME)},
+	{"prctl", IS(0, PR_GET_NAME)},
+	{"prctl", IS(0, PR_GET_DUMPABLE)},
+	{NULL, {{0}}},
+};
+/* Where only one directory may be written to. */
+static const char *const own_files[] = {
+	"rename", "renameat", "renameat2", "unlink", "unlinkat", "fsync", "fdatasync", NULL};
+static const char *const itself[] = {"umask", "rt_sigpending", "rt_sigtimedwait",
+	"rt_sigtimedwait_time64", "rt_sigsuspend", "getrlimit", "ugetrlimit", "getrusage", "capget",
+	NULL};
+
 /* Arguments in memory cannot be looked at: libc is sent back to the older call, which can. */
 static const char *const too_opaque[] = {"clone3", "openat2", NULL};
 
@@ -212,6 +244,15 @@ static const struct profile profiles[_SANDBOX_PROFILE_MAX] = {
 			.allowed = {bytes, waiting, telling, memory, ending, network, looping,
 				reading_files, processes, threads, locking_in},
 			.rules = provisioner_rules,
+			.refused = too_opaque,
+			.refused_with = ENOSYS,
+			.otherwise = SCMP_ACT_ERRNO(EPERM),
+		},
+	[SANDBOX_FRONT] =
+		{
+			.allowed = {bytes, waiting, telling, memory, ending, network, looping,
+				reading_files, threads, own_files, itself},
+			.rules = front_rules,
 			.refused = too_opaque,
 			.refused_with = ENOSYS,
 			.otherwise = SCMP_ACT_ERRNO(EPERM),

@@ -473,6 +473,40 @@ static void provisioner_is_refused_the_rest(void **state)
 	passes(SANDBOX_PROVISIONER, try_powers);
 }
 
+static int use_own_files(void)
+{
+	int fd = open("/tmp/berth-sandbox.tmp", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0 || write(fd, "x", 1) != 1)
+		return 1;
+	if (rename("/tmp/berth-sandbox.tmp", "/tmp/berth-sandbox") < 0)
+		return 2;
+	return unlink("/tmp/berth-sandbox") < 0 ? 3 : 0;
+}
+
+static int try_other_processes(void)
+{
+	char *const argv[] = {(char *)"true", NULL};
+
+	if (!refused(fork()) || !refused(syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL)))
+		return 1;
+	if (!refused(execve("/bin/true", argv, NULL)) || !refused(kill(getppid(), 0)))
+		return 2;
+	if (!refused(mkdir("/tmp/berth-sandbox", 0700)) || !refused(chmod("/tmp", 0777)))
+		return 3;
+	return refused(open("/tmp", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600)) ? 0 : 4;
+}
+
+static void front_keeps_its_own_files_and_nothing_else(void **state)
+{
+	(void)state;
+	passes(SANDBOX_FRONT, use_network);
+	passes(SANDBOX_FRONT, use_loop);
+	passes(SANDBOX_FRONT, use_own_files);
+	passes(SANDBOX_FRONT, try_other_processes);
+	passes(SANDBOX_FRONT, try_powers);
+}
+
 /* ---- both, one in the other ---------------------------------------------------------------- */
 
 /* Under the provisioner's filter, as nobody: a worker starts, locks itself in, works, and dies of
@@ -532,6 +566,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(mount_child_dies_of_anything_else),
 		cmocka_unit_test(provisioner_can_work),
 		cmocka_unit_test(provisioner_is_refused_the_rest),
+		cmocka_unit_test(front_keeps_its_own_files_and_nothing_else),
 		cmocka_unit_test(worker_under_a_provisioner),
 	};
 
