@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* front_view.c: what the front's parts know, as rows of the view */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "agent/front.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/str.h"
+
+#define SOURCE_MAX 2048
+
+/* ---- the node ---------------------------------------------------------------------------- */
+
+static void view_node_fill(void *agent, struct view_node *ret)
+{
+	const struct front *f = agent;
+	struct mounter_stats_now n = {.children = 0};
+
+	mounter_stats_now(f->mounter, &n);
+	*ret = (struct view_node){
+		.name = f->o.node,
+		.host = f->o.host,
+		.kubelet_root = f->o.kubelet_root,
+		.propagation = eyes_propagation(f->eyes),
+		.propagation_text = f->sharing_text,
+		.started = f->started,
+		.nfs_client = !*f->nfs_text,
+		.nfs_client_text = f->nfs_text,
+		.children = (unsigned)n.children,
+		.stopping = f->stopping,
+		.api = {.server = f->has_kube ? f->kube.server : "", .error = ""},
+	};
+}
+
+static void view_drivers(void *agent, view_driver_fn fn, void *userdata)
+{
+	const struct front *f = agent;
+
+	for (size_t i = 0; i < _NODE_KIND_MAX; i++) {
+		const struct front_driver *d = &f->drivers[i];
+		const struct registration *g = d->registration;
+		struct view_driver row = {.name = d->name};
+
+		if (!g)
+			continue;
+		row.state = d->off                        ? "Off"
+			    : *d->off_text && !d->service ? "Failed"
+							  : registration_word(g);
+		row.text = d->off                        ? d->off
+			   : *d->off_text && !d->service ? d->off_text
+							 : registration_text(g);
+		/* Published is waited for, whatever the table calls its first state. */
+		if (!d->off && streq(row.state, "Off"))
+			row.state = "Waiting";
+		row.socket = registration_csi_socket(g);
+		row.registration_socket = registration_socket(g);
+		row.since = registration_since(g);
+		fn(&row, userdata);
+	}
+}
+
+/* ---- volumes and mounts ------------------------------------------------------------------ */
+
+static const char *word_of(const struct front *f, const char *target, const char **ret_text)
+{
+	const struct mounts_entry *m = mounts_find(eyes_mounts(f->eyes), target);
+
+	*ret_text = m ? "" : "nothing is mounted at the target";
+	return mounts_state_name(m ? m->state : MOUNTS_ORPHANED);
+}
+
+static void view_volumes(void *agent, view_volume_fn fn, void *userdata)
+{
+	const struct front *f = agent;
+	const struct publication *p;
+	size_t cursor = 0;
+
+	while ((p = publications_next(f->publications, &cursor)) != NULL) {
+		struct view_volume row = {
+			.volume = p->volume,
+			.driver = p->driver,
+			.namespace_ = p->namespace_,
+			.pod = p->pod,
+			.pod_uid = p->pod_uid,
+			.target = p->target,
+			.source = p->source,
+			.read_only = p->readonly,
+			.published = p->published,
+		};
+		struct mounts_condition c = {.abnormal = false};
+
+		row.state = word_of(f, p->target, &row.text);
+		mounts_condition(eyes_mounts(f->eyes), p->target, &c);
+		if (c.abnormal)
+			row.text = c.message;
+		fn(&row, userdata);
+	}
+}
+
+static void view_mounts(void *agent, view_mount_fn fn, void *userdata)
+{
+	static const char *const kinds[] = {
+		[MOUNTS_EXPORT] = "export",
+		[MOUNTS_VOLUME] = "publication",
+		[MOUNTS_SUBPATH] = "subPath",
+	};
+	const struct front *f = agent;
+	const struct mounts_entry *m;
+	size_t cursor = 0;
+
+	while ((m = mounts_next(eyes_mounts(f->eyes), &cursor)) != NULL) {
+		struct mounts_condition c = {.abnormal = false};
+		const struct view_mount row = {
+			.kind = kinds[m->kind],
+			.volume = m->volume,
+			.target = m->target,
+			.source = m->source,
+			.options = m->options,
+			.filesystem = *m->server ? "nfs" : "",
+			.peer_group = m->peer_group,
+			.state = mounts_state_name(m->state),
+			.text = c.message,
+		};
+
+		mounts_condition(eyes_mounts(f->eyes), m->target, &c);
+		if (!c.abnormal)
+			c.message[0] = '\0';
+		fn(&row, userdata);
+	}
+}
+
+static void view_pools(void *agent, view_pool_fn fn, void *userdata)
+{
+	const struct front *f = agent;
+
+	for (size_t i = 0; i < f->config->n_pools; i++) {
+		const struct view_pool row = {
+			.name = f->config->pools[i].name,
+			.path = f->config->pools[i].path,
+			.filesystem = "",
+			.quota = "None",
+			.identity = "",
+			.text = "",
+		};
+
+		fn(&row, userdata);
+	}
+}
+
+/* ---- exports ----------------------------------------------------------------------------- */
+
+struct export_walk {
+	const struct front *f;
+	view_export_fn fn;
+	void *userdata;
+};
+
+/* "server:/path" and "[v6]:/path". */
+static void split_source(const char *source, char server[static SOURCE_MAX], const char **ret_path)
+{
+	const char *colon = strstr(source, ":/");
+
+	str_copy_cut(server, SOURCE_MAX, source);
+	if (colon && (size_t)(colon - source) < SOURCE_MAX)
+		server[colon - source] = '\0';
+	*ret_path = colon ? colon + 1 : "";
+}
+
+static unsigned number_after(const char *options, const char *key, const char **ret_rest)
+{
+	const char *at = strstr(options, key);
+	char *end = NULL;
+	unsigned long n = at ? strtoul(at + strlen(key), &end, 10) : 0;
+
+	*ret_rest = end ? end : "";
+	return (unsigned)n;
+}
+
+static void fill_mounted(
+	const struct front *f, const struct mounts_entry *m, struct view_export *row)
+{
+	const struct health *h = eyes_health(f->eyes);
+	const char *rest;
+
+	row->address = m->server;
+	row->options = m->options;
+	row->version = number_after(m->options, "vers=", &rest);
+	if (*rest == '.')
+		row->minor = number_after(rest, ".", &rest);
+	row->state = mounts_state_name(m->state);
+	if (!*m->server || !h)
+		return;
+	row->round_trip_ns = health_round_trip(h, m->server, m->port);
+	if (health_of(h, m->server, m->port) != HEALTH_UNKNOWN)
+		row->round_trip = health_reach_name(health_of(h, m->server, m->port));
+}
+
+static void view_one_export(const struct mounter_export *x, void *userdata)
+{
+	const struct export_walk *w = userdata;
+	char server[SOURCE_MAX], path[2048];
+	struct view_export row = {
+		.id = x->id,
+		.server = server,
+		.address = "",
+		.options = "",
+		.state = "Unknown",
+		.round_trip = "",
+		.volumes = (unsigned)x->publications,
+		.text = "",
+	};
+	const struct mounts_entry *m = NULL;
+
+	split_source(x->source, server, &row.export_);
+	if (str_format(path, sizeof(path), "%s/%s", w->f->exports, x->id) >= 0)
+		m = mounts_find(eyes_mounts(w->f->eyes), path);
+	if (m)
+		fill_mounted(w->f, m, &row);
+	w->fn(&row, w->userdata);
+}
+
+static void view_exports(void *agent, view_export_fn fn, void *userdata)
+{
+	struct export_walk w = {agent, fn, userdata};
+
+	mounter_exports(w.f->mounter, view_one_export, &w);
+}
+
+/* ---- what runs, and orders --------------------------------------------------------------- */
+
+struct operation_walk {
+	view_operation_fn fn;
+	void *userdata;
+};
+
+static void view_one_operation(const struct node_operation *o, void *userdata)
+{
+	const struct operation_walk *w = userdata;
+	const uint64_t budget =
+		streq(o->what, "publish") ? MOUNTER_PUBLISH_BUDGET : MOUNTER_UNPUBLISH_BUDGET;
+	const struct view_operation row = {
+		.what = o->what,
+		.object = o->target,
+		.state = clock_real() > o->started + budget ? "Stuck" : "Running",
+		.started = o->started,
+		.deadline = o->started + budget,
+		.text = o->volume,
+	};
+
+	w->fn(&row, w->userdata);
+}
+
+static void view_operations(void *agent, view_operation_fn fn, void *userdata)
+{
+	const struct front *f = agent;
+	struct operation_walk w = {fn, userdata};
+
+	node_operations(f->node, view_one_operation, &w);
+}
+
+struct detach {
+	view_done_fn done;
+	void *userdata;
+};
+
+static void on_detached(const struct err *e, void *userdata)
+{
+	struct detach *d = userdata;
+
+	d->done(e, d->userdata);
+	free(d);
+}
+
+static int view_detach(
+	void *agent, const char *target, view_done_fn done, void *userdata, struct err *e)
+{
+	const struct front *f = agent;
+	struct detach *d = malloc(sizeof(*d));
+	int r;
+
+	if (!d)
+		return err_set(e, ENOMEM, "out of memory");
+	*d = (struct detach){done, userdata};
+	r = mounter_detach(f->mounter, target, on_detached, d, e);
+	if (r < 0)
+		free(d);
+	return r;
+}
+
+static unsigned view_retry(void *agent)
+{
+	struct front *f = agent;
+	unsigned n = 0;
+
+	for (size_t i = 0; i < _NODE_KIND_MAX; i++)
+		if (f->drivers[i].registration)
+			n += registration_retry(f->drivers[i].registration);
+	eyes_look(f->eyes);
+	timer_arm(f->upkeep, 0);
+	return n;
+}
+
+static struct volume_backend *view_storage(void *agent)
+{
+	const struct front *f = agent;
+
+	return f->nfs;
+}
+
+/* ---- a connection to ourselves ----------------------------------------------------------- */
+
+struct connection {
+	struct defer *defer;
+	int fd;
+	void (*done)(int fd, void *userdata);
+	void *userdata;
+};
+
+static void on_connected(struct defer *d, void *userdata)
+{
+	struct connection *c = userdata;
+
+	c->done(c->fd, c->userdata);
+	defer_free(d);
+	free(c);
+}
+
+/* The socket's directory is root's: one end of a pair is served as if it had been accepted. */
+static int pair_up(struct csi_service *s)
+{
+	int pair[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+		return -errno;
+	r = rpc_server_adopt(csi_service_server(s), pair[1]);
+	if (r >= 0)
+		return pair[0];
+	fd_close(pair[0]);
+	return r;
+}
+
+static const struct front_driver *find_driver(const struct front *f, const char *name)
+{
+	for (size_t i = 0; i < _NODE_KIND_MAX; i++)
+		if (streq(f->drivers[i].name, name))
+			return &f->drivers[i];
+	return NULL;
+}
+
+static int view_connect(void *agent, const char *driver, void (*done)(int fd, void *userdata),
+	void *userdata, struct err *e)
+{
+	const struct front *f = agent;
+	const struct front_driver *d = find_driver(f, driver);
+	struct connection *c;
+	int r;
+
+	if (!d || !d->service)
+		return err_set(e, ENOTCONN, "%s: the CSI socket is not served%s%s", driver,
+			d && *d->off_text ? ": " : "", d ? d->off_text : "");
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return err_set(e, ENOMEM, "out of memory");
+	*c = (struct connection){.fd = pair_up(d->service), .done = done, .userdata = userdata};
+	r = defer_new(&c->defer, f->loop, on_connected, c);
+	if (r < 0) {
+		if (c->fd >= 0)
+			fd_close(c->fd);
+		free(c);
+		return err_sys(e, r, "%s", driver);
+	}
+	defer_arm(c->defer);
+	return 0;
+}
+
+void front_view_fill(struct front *f)
+{
+	f->view = (struct view){
+		.agent = f,
+		.node = view_node_fill,
+		.drivers = view_drivers,
+		.volumes = view_volumes,
+		.mounts = view_mounts,
+		.pools = view_pools,
+		.exports = view_exports,
+		.operations = view_operations,
+		.detach = view_detach,
+		.retry = view_retry,
+		.storage = view_storage,
+		.connect = view_connect,
+	};
+}
