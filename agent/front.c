@@ -17,8 +17,8 @@
 #include "nfs/nfs.h"
 #include "sandbox/sandbox.h"
 
-/* How often it is looked whether the kubelet's root is still shared, and whether the kernel has got
- * an NFS client. */
+/* How often it is looked whether the kubelet's root is still shared, whether our sockets are still
+ * there, and whether the kernel has got an NFS client. */
 #define UPKEEP SECONDS(30)
 /* For calls that run when SIGTERM comes; the broker waits 20 s. */
 #define DRAIN SECONDS(10)
@@ -198,6 +198,8 @@ static void on_upkeep(struct timer *t, void *userdata)
 
 	keep_shared(f);
 	look_for_nfs(f);
+	for (size_t i = 0; i < _NODE_KIND_MAX; i++)
+		front_driver_check(&f->drivers[i]);
 	timer_arm(t, UPKEEP);
 }
 

@@ -28,6 +28,7 @@ struct front_driver {
 	char off_text[ERR_TEXT_MAX];
 	struct csi_service *service;
 	struct registration *registration;
+	bool ordered;        /* the CSI socket, from the broker */
 	struct timer *retry; /* of a CSI socket that could not be bound */
 };
 
@@ -76,6 +77,8 @@ DEFINE_CLEANUP(struct front *, front_free)
 int front_driver_new(struct front_driver *d, struct err *e);
 /* Serves and registers it, if it is on. */
 void front_driver_start(struct front_driver *d);
+/* Whether its sockets are still there; published again where they are not. */
+void front_driver_check(struct front_driver *d);
 void front_driver_done(struct front_driver *d);
 
 /* front_view.c */

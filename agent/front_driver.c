@@ -14,13 +14,8 @@
 /* A CSI socket that could not be bound is tried again. */
 #define RETRY_AFTER SECONDS(5)
 
-/* The kubelet, and ourselves: /healthz probes through a pair of sockets (view.connect). Nobody else
- * of our uid can reach the socket's directory. */
-static void known_uids(uid_t uids[static 2])
-{
-	uids[0] = 0;
-	uids[1] = geteuid();
-}
+/* The kubelet, and berth-agent, which connects for /healthz and for us. */
+static const uid_t known_uids[] = {0};
 
 static int serve(struct front_driver *d, int fd, struct err *e)
 {
@@ -40,16 +35,14 @@ static int serve(struct front_driver *d, int fd, struct err *e)
 		.topology = topology + first,
 		.n_topology = ELEMENTSOF(topology) - first,
 	};
-	uid_t uids[2];
 	const struct csi_service_options o = {
 		.fd = fd,
-		.uids = uids,
-		.n_uids = ELEMENTSOF(uids),
+		.uids = known_uids,
+		.n_uids = ELEMENTSOF(known_uids),
 		.driver = &driver,
 		.node = &node_functions,
 	};
 
-	known_uids(uids);
 	return csi_service_new(
 		&d->service, d->front->loop, &o, node_driver(d->front->node, d->kind), e);
 }
@@ -59,10 +52,14 @@ static void on_socket(int fd, const struct err *error, void *userdata)
 	struct front_driver *d = userdata;
 	struct err e = *error;
 
-	if (d->front->stopping || d->service) {
+	d->ordered = false;
+	if (d->front->stopping) {
 		fd_close(fd);
 		return;
 	}
+	/* One whose file has gone; calls that run are answered all the same. */
+	if (fd >= 0)
+		d->service = csi_service_free(d->service);
 	if (fd >= 0 && serve(d, fd, &e) >= 0) {
 		registration_start(d->registration);
 		return;
@@ -79,6 +76,7 @@ static void publish(struct front_driver *d)
 	int r = orders_publish(d->front->orders, BROKER_KUBELET,
 		registration_csi_path(d->registration), SOCKET_MODE, on_socket, d);
 
+	d->ordered = r >= 0;
 	if (r < 0) {
 		err_sys(&e, r, "cannot order it");
 		on_socket(-1, &e, d);
@@ -116,14 +114,13 @@ static bool is_back(struct registration *g, void *userdata)
 int front_driver_new(struct front_driver *d, struct err *e)
 {
 	struct front *f = d->front;
-	uid_t uids[2];
 	const struct registration_options o = {
 		.loop = f->loop,
 		.orders = f->orders,
 		.kubelet_root = f->o.kubelet_root,
 		.driver = d->name,
-		.uids = uids,
-		.n_uids = 1,
+		.uids = known_uids,
+		.n_uids = ELEMENTSOF(known_uids),
 		.watchdog = f->config->registration.watchdog,
 		.pause_min = f->config->registration.min,
 		.pause_max = f->config->registration.max,
@@ -135,15 +132,56 @@ int front_driver_new(struct front_driver *d, struct err *e)
 
 	if (!*d->name)
 		return 0;
-	known_uids(uids);
 	r = timer_new_lazy(&d->retry, f->loop, SECONDS(1), on_retry, d);
 	return r < 0 ? err_sys(e, r, "%s", d->name) : registration_new(&d->registration, &o, e);
 }
 
 void front_driver_start(struct front_driver *d)
 {
-	if (*d->name && !d->off && !d->service && !timer_armed(d->retry))
+	if (*d->name && !d->off && !d->service && !d->ordered && !timer_armed(d->retry))
 		publish(d);
+}
+
+/* ---- sockets that somebody took away ----------------------------------------------------- */
+
+static bool is_away(int fd, const struct err *e)
+{
+	fd_close(fd);
+	return fd < 0 && (e->code == ENOENT || e->code == ECONNREFUSED);
+}
+
+static void on_csi_socket(int fd, const struct err *e, void *userdata)
+{
+	struct front_driver *d = userdata;
+
+	if (!is_away(fd, e) || d->ordered || d->front->stopping)
+		return;
+	log_warning("%s: the CSI socket has gone: it is published again", d->name);
+	publish(d);
+}
+
+static void on_registration_socket(int fd, const struct err *e, void *userdata)
+{
+	struct front_driver *d = userdata;
+	enum registration_state s = registration_state(d->registration);
+
+	/* While it is being published or paused it is nobody's fault. */
+	if (is_away(fd, e) && !d->front->stopping &&
+		(s == REGISTRATION_PUBLISHED || s == REGISTRATION_ASKED ||
+			s == REGISTRATION_REGISTERED))
+		registration_vanished(d->registration, "the registration socket has gone");
+}
+
+void front_driver_check(struct front_driver *d)
+{
+	struct front *f = d->front;
+
+	if (!d->service || d->off)
+		return;
+	(void)orders_connect(f->orders, BROKER_KUBELET, registration_csi_path(d->registration),
+		on_csi_socket, d);
+	(void)orders_connect(f->orders, BROKER_KUBELET, registration_path(d->registration),
+		on_registration_socket, d);
 }
 
 void front_driver_done(struct front_driver *d)

@@ -18,7 +18,7 @@ static int check(const struct front_options *o, struct err *e)
 	if (strlen(o->node) > NODE_MAX ||
 		strspn(o->node, "abcdefghijklmnopqrstuvwxyz0123456789.-") != strlen(o->node))
 		return err_set(e, EINVAL, "--node %s: is no name of a Node", o->node);
-	if (str_empty(o->mountinfo) || str_empty(o->host))
+	if (str_empty(o->mountinfo))
 		return err_set(e, EINVAL, "berth-front is started by berth-agent, not by hand");
 	if (o->kubelet_root[0] != '/' || str_ends_with(o->kubelet_root, "/"))
 		return err_set(e, EINVAL,
@@ -31,8 +31,6 @@ int front_options_parse(struct front_options *ret, int argc, char *const *argv, 
 {
 	static const struct option longs[] = {
 		{"mountinfo", required_argument, NULL, 'm'},
-		{"host", required_argument, NULL, 'h'},
-		{"host-proc", required_argument, NULL, 'h'},
 		{"node", required_argument, NULL, 'n'},
 		{"config", required_argument, NULL, 'c'},
 		{"kubeconfig", required_argument, NULL, 'k'},
@@ -48,7 +46,6 @@ int front_options_parse(struct front_options *ret, int argc, char *const *argv, 
 		const char **value;
 	} values[] = {
 		{'m', &o.mountinfo},
-		{'h', &o.host},
 		{'n', &o.node},
 		{'c', &o.config},
 		{'k', &o.kubeconfig},
@@ -69,7 +66,9 @@ int front_options_parse(struct front_options *ret, int argc, char *const *argv, 
 	if (optind < argc)
 		return err_set(e, EINVAL, "unexpected argument: %s", argv[optind]);
 	r = check(&o, e);
-	if (r >= 0)
-		*ret = o;
-	return r;
+	if (r < 0)
+		return r;
+	o.host = streq(o.mountinfo, "/proc/self/mountinfo") ? "self" : o.mountinfo;
+	*ret = o;
+	return 0;
 }

@@ -10,7 +10,7 @@
 /* Borrowed from argv. */
 struct front_options {
 	const char *mountinfo; /* of the host's mount namespace */
-	const char *host;      /* "self", or the host's /proc */
+	const char *host;      /* "self", or where the host's /proc is: mountinfo */
 	const char *node;
 	const char *config;     /* NULL: the default path if it is there, else defaults */
 	const char *kubeconfig; /* NULL: in-cluster, else without an API server */

@@ -3,11 +3,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 #include "agent/front.h"
 #include "base/clock.h"
-#include "base/fd.h"
 #include "base/str.h"
 
 #define SOURCE_MAX 2048
@@ -310,70 +308,17 @@ static struct volume_backend *view_storage(void *agent)
 	return f->nfs;
 }
 
-/* ---- a connection to ourselves ----------------------------------------------------------- */
-
-struct connection {
-	struct defer *defer;
-	int fd;
-	void (*done)(int fd, void *userdata);
-	void *userdata;
-};
-
-static void on_connected(struct defer *d, void *userdata)
-{
-	struct connection *c = userdata;
-
-	c->done(c->fd, c->userdata);
-	defer_free(d);
-	free(c);
-}
-
-/* The socket's directory is root's: one end of a pair is served as if it had been accepted. */
-static int pair_up(struct csi_service *s)
-{
-	int pair[2], r;
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
-		return -errno;
-	r = rpc_server_adopt(csi_service_server(s), pair[1]);
-	if (r >= 0)
-		return pair[0];
-	fd_close(pair[0]);
-	return r;
-}
-
-static const struct front_driver *find_driver(const struct front *f, const char *name)
-{
-	for (size_t i = 0; i < _NODE_KIND_MAX; i++)
-		if (streq(f->drivers[i].name, name))
-			return &f->drivers[i];
-	return NULL;
-}
-
-static int view_connect(void *agent, const char *driver, void (*done)(int fd, void *userdata),
-	void *userdata, struct err *e)
+static int view_connect(void *agent, const char *driver,
+	void (*done)(int fd, const struct err *e, void *userdata), void *userdata, struct err *e)
 {
 	const struct front *f = agent;
-	const struct front_driver *d = find_driver(f, driver);
-	struct connection *c;
-	int r;
+	int r = -ENOENT;
 
-	if (!d || !d->service)
-		return err_set(e, ENOTCONN, "%s: the CSI socket is not served%s%s", driver,
-			d && *d->off_text ? ": " : "", d ? d->off_text : "");
-	c = calloc(1, sizeof(*c));
-	if (!c)
-		return err_set(e, ENOMEM, "out of memory");
-	*c = (struct connection){.fd = pair_up(d->service), .done = done, .userdata = userdata};
-	r = defer_new(&c->defer, f->loop, on_connected, c);
-	if (r < 0) {
-		if (c->fd >= 0)
-			fd_close(c->fd);
-		free(c);
-		return err_sys(e, r, "%s", driver);
-	}
-	defer_arm(c->defer);
-	return 0;
+	for (size_t i = 0; i < _NODE_KIND_MAX; i++)
+		if (f->drivers[i].registration && streq(f->drivers[i].name, driver))
+			r = orders_connect(f->orders, BROKER_KUBELET,
+				registration_csi_path(f->drivers[i].registration), done, userdata);
+	return r < 0 ? err_sys(e, r, "%s: cannot connect to the CSI socket", driver) : 0;
 }
 
 void front_view_fill(struct front *f)

@@ -452,6 +452,11 @@ const char *registration_csi_socket(const struct registration *g)
 	return g->csi_socket;
 }
 
+const char *registration_path(const struct registration *g)
+{
+	return g->path;
+}
+
 const char *registration_csi_path(const struct registration *g)
 {
 	return g->csi_path;

@@ -87,7 +87,8 @@ uint64_t registration_since(const struct registration *g); /* clock_real() of th
 const char *registration_driver(const struct registration *g);
 const char *registration_socket(const struct registration *g);     /* absolute path */
 const char *registration_csi_socket(const struct registration *g); /* absolute path */
-/* Beneath the kubelet's root, for orders_publish(). */
+/* Beneath the kubelet's root, for orders.h. */
+const char *registration_path(const struct registration *g);
 const char *registration_csi_path(const struct registration *g);
 
 #endif
