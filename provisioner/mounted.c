@@ -15,6 +15,7 @@
 /* A Lease that says less or more is taken for that: nobody may vouch for ever. */
 #define DURATION_MIN 10
 #define DURATION_MAX 600
+#define GHOST_FOR SECONDS(60)
 #define LEASES_PATH "/apis/coordination.k8s.io/v1/namespaces/%s/leases"
 
 /* When we saw a Lease change last; the server's times say nothing (contracts.md 5.10). */
@@ -25,6 +26,7 @@ struct beat {
 
 /* What a BerthNode said that somebody deleted while its Node stands. */
 struct ghost {
+	uint64_t until; /* clock_now() */
 	struct uuid node_uid;
 	const char *volumes; /* behind name */
 	bool truncated;
@@ -132,14 +134,14 @@ static void remember(struct mounted *m, const struct bnode *b)
 	memcpy(g->name + name, b->volumes, volumes);
 	g->volumes = g->name + name;
 	g->truncated = b->truncated;
+	g->until = clock_now() + GHOST_FOR;
 	g->node_uid = b->node_uid;
 	if (map_replace(&m->ghosts, g, &old) < 0) {
 		free(g);
 		return;
 	}
 	free(old);
-	log_warning("BerthNode %s was deleted: what it had mounted counts until its agent reports "
-		    "again or its Node is gone",
+	log_warning("BerthNode %s was deleted: what it had mounted counts for another minute",
 		b->o.name);
 }
 
@@ -229,7 +231,9 @@ static bool on_bnode_of(
 static bool on_ghost(
 	const struct mounted *m, const struct ghost *g, const char *volume, char *text, size_t size)
 {
-	struct mounted_facts f = {.named = g->truncated || bnode_names_volume(g->volumes, volume)};
+	struct mounted_facts f = {
+		.named = clock_now() < g->until &&
+			 (g->truncated || bnode_names_volume(g->volumes, volume))};
 
 	if (!f.named)
 		return false;

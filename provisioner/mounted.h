@@ -16,7 +16,9 @@ struct provisioner;
  * A node has a volume mounted where its BerthNode names it, or names not all that it has. A fresh
  * Lease vouches for the report. With a stale one the last report still counts, until the node's end
  * is certain: its Node object is gone, has another UID, or the taint out-of-service.
- * A BerthNode that somebody deleted counts as it was until it is written again or its Node ends.
+ * A BerthNode that somebody deleted counts as it was for a minute: an agent that lives writes it
+ * again at once, and for a node that is known to be rid of everything this is the admin's way to
+ * say so.
  */
 struct mounted_facts {
 	bool named;     /* the BerthNode names the volume, or is truncated */
