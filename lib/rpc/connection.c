@@ -67,6 +67,9 @@ static void on_ended(struct rpc_session *s, int reason, void *userdata)
 	struct rpc_server *server = c->server;
 
 	(void)s;
+	/* What nghttp2 itself gave up: broken frames, too many acknowledgements or continuations.
+	 */
+	server->counts.closed_for_abuse += reason == -EPROTO;
 	if (reason < 0)
 		log_debug("a gRPC connection of uid %u ended: errno %d", (unsigned)c->uid, -reason);
 	rpc_connection_free(c);

@@ -92,7 +92,9 @@ void rpc_server_drain(struct rpc_server *s, uint64_t timeout_ns, rpc_drained_fn 
 struct rpc_server_counts {
 	unsigned connections; /* open now */
 	unsigned calls;       /* not yet answered, those whose client left included */
-	uint64_t accepted, refused, closed_for_abuse;
+	uint64_t accepted;
+	uint64_t refused;          /* other uids */
+	uint64_t closed_for_abuse; /* floods, and what is no HTTP/2 */
 };
 void rpc_server_counts(const struct rpc_server *s, struct rpc_server_counts *ret);
 

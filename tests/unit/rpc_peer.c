@@ -341,9 +341,10 @@ static void on_tick(struct timer *t, void *userdata)
 {
 	struct rpc_world *w = userdata;
 
+	w->ticks++;
 	if (w->until && w->until(w))
 		loop_exit(w->loop, 1);
-	else if (clock_now() > w->give_up)
+	else if (clock_now() > w->give_up && w->ticks > w->ticks_min)
 		loop_exit(w->loop, 0);
 	else
 		timer_arm(t, MILLISECONDS(1));
@@ -399,6 +400,7 @@ void rpc_world_done(struct rpc_world *w)
 bool rpc_world_run(struct rpc_world *w, bool (*fn)(struct rpc_world *w))
 {
 	w->until = fn;
+	w->ticks = w->ticks_min = 0;
 	w->give_up = clock_now() + SECONDS(GIVE_UP_SECONDS);
 	timer_arm(w->tick, 0);
 	return loop_run(w->loop) == 1;
@@ -407,6 +409,8 @@ bool rpc_world_run(struct rpc_world *w, bool (*fn)(struct rpc_world *w))
 void rpc_world_turns(struct rpc_world *w, unsigned ms)
 {
 	w->until = NULL;
+	w->ticks = 0;
+	w->ticks_min = ms;
 	w->give_up = clock_now() + MILLISECONDS(ms);
 	timer_arm(w->tick, 0);
 	(void)loop_run(w->loop);

@@ -54,6 +54,7 @@ struct rpc_world {
 	uid_t last_uid;
 	bool (*until)(struct rpc_world *w);
 	uint64_t give_up;
+	unsigned ticks, ticks_min;
 };
 
 void rpc_world_init(struct rpc_world *w);
@@ -67,7 +68,7 @@ void rpc_world_dial(struct rpc_world *w, struct peer *p);
 void peer_done(struct peer *p);
 /* Runs the loop until fn says true; false after ten seconds. */
 bool rpc_world_run(struct rpc_world *w, bool (*fn)(struct rpc_world *w));
-/* Turns of the loop with nothing to wait for. */
+/* Turns of the loop with nothing to wait for: as many, and as long, however slow the machine is. */
 void rpc_world_turns(struct rpc_world *w, unsigned ms);
 
 struct peer_stream *peer_stream(struct peer *p, uint32_t id);

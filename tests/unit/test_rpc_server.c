@@ -345,7 +345,7 @@ static void an_early_refusal_stops_the_request(void **state)
 static void a_deadline_answers_for_the_handler(void **state)
 {
 	struct rpc_world *w = *state;
-	struct peer_stream *s = call(w, "/t.T/Hold", "20m", "");
+	struct peer_stream *s = call(w, "/t.T/Hold", "500m", "");
 	struct rpc_server_counts counts;
 
 	assert_int_equal(s->code, RPC_DEADLINE_EXCEEDED);
