@@ -97,6 +97,7 @@ struct call {
 	uint64_t cookie;
 	char verf[8];
 	struct nfs_page *page;
+	uint64_t wait;     /* ns before it is sent; back to 0 with that */
 	uint64_t deadline; /* clock_now(): no more waiting for a server that asks for patience */
 	void *userdata;
 	size_t tag; /* the caller's own */

@@ -78,6 +78,7 @@ struct op {
 	struct nfs_attr attr;        /* of the volume's directory */
 	struct volume_result result; /* figures of space, purge and list */
 
+	unsigned waits; /* op_attach.c: for another's identity.json */
 	/* op_create.c */
 	bool fresh, adopted, compared;
 	bool made_record;        /* by this operation, before a restart too */
@@ -90,7 +91,10 @@ struct op {
 	struct nfs_cred owner; /* of the directory, and its mode, when others may not move it */
 	mode_t mode;
 	bool resumed, eased;
-	int after; /* easing: the step, or the -errno to end with */
+	bool held;          /* moves through a directory made for that */
+	struct nfs_fh hold; /* the directory */
+	int released;       /* the step after its removal */
+	int after;          /* easing: the step, or the -errno to end with */
 	unsigned suffix;
 	int (*at_end)(struct op *op);        /* STEP_END leads here once */
 	void (*ended)(struct op *op, int r); /* the worker's own operations (id 0) */
@@ -124,6 +128,8 @@ void op_path_set(struct op *op, const char *path, bool make);
 bool op_record_is_empty(const struct op *op);
 /* -EPERM unless the record is this request's volume (STEP_RECORD found one). */
 int op_check_record(struct op *op);
+/* op->temp: the name in volumes/ that belongs to one attempt (libraries.md 4). */
+void op_temp_name(struct op *op, const char *attempt);
 /* After STEP_INDEX: the directory belongs to no other volume. */
 int op_check_index(struct op *op);
 

@@ -3,11 +3,16 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "nfs/worker.h"
 
 #define CONTROL_MODE 0700
-/* So often an empty identity.json is taken for one whose writer still works. */
+/* An empty identity.json is being written by another provisioner: looked at again after 10 ms, then
+ * twice that, up to 640 ms. Who needs longer than all that is slow, or dead, and so often is he
+ * given the benefit of the doubt. */
+#define EMPTY_WAIT MILLISECONDS(10)
+#define EMPTY_WAITS 7
 #define EMPTY_MAX 5
 
 enum {
@@ -100,6 +105,7 @@ static int identity_start(struct op *op)
 	op->call.dir = op->x->control;
 	op->call.name = CONTROL_IDENTITY;
 	op->call.out = &op->file;
+	op->call.wait = op->waits > 0 ? EMPTY_WAIT << (op->waits - 1) : 0;
 	return op_send(op, CALL_READ, op_cred(op));
 }
 
@@ -112,6 +118,8 @@ static int identity_done(struct op *op, const struct call *c)
 		return IDENTITY_MAKE;
 	if (c->r < 0)
 		return op_fail(op, c, "read %s/%s", CONTROL_DIRECTORY, CONTROL_IDENTITY);
+	if (op->file.len == 0 && op->waits++ < EMPTY_WAITS)
+		return IDENTITY;
 	if (op->file.len == 0 && ++op->x->empty > EMPTY_MAX)
 		return IDENTITY_MEND;
 	if (op->file.len == 0)

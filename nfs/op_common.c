@@ -142,7 +142,7 @@ int op_check_record(struct op *op)
 	return 0;
 }
 
-static void temp_name(struct op *op, const char *attempt)
+void op_temp_name(struct op *op, const char *attempt)
 {
 	/* A leading dot: no record's name begins with one. Cut names stay unique by the attempt. */
 	snprintf(op->temp, sizeof(op->temp), ".%.*s-%.200s", (int)strcspn(attempt, ","), attempt,
@@ -154,7 +154,7 @@ int step_save_earlier_start(struct op *op)
 {
 	if (!op->request.earlier)
 		return STEP_SAVE;
-	temp_name(op, op->request.earlier);
+	op_temp_name(op, op->request.earlier);
 	op->call.dir = op->x->volumes;
 	op->call.name = op->temp;
 	return op_send(op, CALL_REMOVE, op_cred(op));
@@ -192,7 +192,7 @@ int step_save_start(struct op *op)
 		buf_append(&op->file, name, strlen(name) + 1) < 0)
 		return op_refuse(op, ENOMEM, "no memory for a record");
 	op->file.len = size;
-	temp_name(op, op->request.attempt);
+	op_temp_name(op, op->request.attempt);
 	op->call.dir = op->x->volumes;
 	op->call.name = save_target(op);
 	op->call.to_name = op->temp;

@@ -14,6 +14,11 @@
  * the directory may not be there yet is seen by looking, and a repeated create then makes it. A
  * record that is empty or cut is an attempt that died before its MKDIR, which is only sent after
  * the WRITE was confirmed. So a claim costs CREATE, WRITE, MKDIR.
+ *
+ * Two attempts for one volume may run at once (two provisioners, or a request that comes late).
+ * Who fails takes back the record that it made, which must not be the one that the other stands on.
+ * So an attempt that finds a record but no directory writes the record again before its MKDIR, as a
+ * file of its own, and nobody removes a record by its name without having seen that it is his.
  */
 enum {
 	BEGIN = _STEP_OWN,
@@ -21,10 +26,14 @@ enum {
 	RECORD_THERE,
 	UNDO,
 	FIND_PARENT = CREATE_DIRECTORY,
-	REMOVE_RECORD,
-	EMPTY_LOOK,
+	UNDO_ASIDE,
+	UNDO_CHECK,
+	UNDO_BACK,
+	UNDO_REMOVE,
+	EARLIER_LOOK,
 	MAKE,
 	LOOK,
+	WHOSE,
 	FOUND,
 	COMPARE,
 	MEND,
@@ -105,37 +114,42 @@ static int record_new_done(struct op *op, const struct call *c)
 /* The record of an earlier attempt, or of somebody else. */
 static int record_there(struct op *op)
 {
-	if (op->bad_record && op->file.len == 0) {
-		op_path_set(op, wish(op)->directory, true);
-		op->then = EMPTY_LOOK;
-		return STEP_PARENT;
-	}
-	if (op_check_record(op) < 0) {
+	bool empty = op->bad_record && op->file.len == 0;
+
+	if (!empty && op_check_record(op) < 0) {
 		op->err.code = op->bad_record ? EBADMSG : EEXIST;
 		return -op->err.code;
 	}
-	if (!op->has_record)
+	if (!empty && !op->has_record)
 		return op_refuse(op, EAGAIN, "the record of %s has just gone", wish(op)->pv);
-	if (!record_is_live(&op->rec))
+	if (!empty && !record_is_live(&op->rec))
 		return op_refuse(op, EEXIST, "volume %s is reclaimed already (%s)", wish(op)->pv,
 			record_state_text(op->rec.state));
-	if (op->rec.state == RECORD_RECYCLING)
+	if (!empty && op->rec.state == RECORD_RECYCLING)
 		return op_refuse(op, EBUSY, "volume %s is being recycled", wish(op)->pv);
-	if (op->made_record)
+	if (!empty && op->made_record) {
 		own_record(op);
-	return FIND_PARENT;
+		return FIND_PARENT;
+	}
+	op_path_set(op, wish(op)->directory, true);
+	op->then = EARLIER_LOOK;
+	return STEP_PARENT;
 }
 
-/* An attempt died before its directory, unless it is just being made. */
-static int empty_look_start(struct op *op)
+/* Under another attempt's record: is there a directory, and if not, who makes it? */
+static int earlier_look_start(struct op *op)
 {
 	op->call.dir = *op_parent(op);
 	op->call.name = op_last(op);
 	return op_send(op, CALL_LOOKUP, op_cred(op));
 }
 
-static int empty_look_done(struct op *op, const struct call *c)
+static int earlier_look_done(struct op *op, const struct call *c)
 {
+	if (c->r >= 0 && op->has_record) {
+		op->attr = c->attr;
+		return FOUND;
+	}
 	if (c->r >= 0 && !op->reread) {
 		/* Made by whom? By then its attempt had its record written: read it now. */
 		op->reread = true;
@@ -147,22 +161,27 @@ static int empty_look_done(struct op *op, const struct call *c)
 			wish(op)->directory);
 	if (c->r != -ENOENT)
 		return op_fail(op, c, "look for %s", wish(op)->directory);
-	record_done(&op->rec);
-	op->rec.request = *wish(op);
-	op->rec.state = RECORD_READY;
-	op->has_record = true;
-	op->bad_record = false;
+	if (!op->has_record) {
+		record_done(&op->rec);
+		op->rec.request = *wish(op);
+		op->rec.state = RECORD_READY;
+		op->has_record = true;
+		op->bad_record = false;
+	}
 	op->then = MAKE;
 	return STEP_SAVE_EARLIER;
 }
 
+/* ---- taking back
+ * --------------------------------------------------------------------------------------- */
+
 /* Nothing else was made by us: the record goes again, if it is still ours. */
 static int undo_start(struct op *op)
 {
-	if (record_name(wish(op)->pv, op->temp) < 0)
+	if (record_name(wish(op)->pv, op->stored) < 0)
 		return -op->err.code;
 	op->call.dir = op->x->volumes;
-	op->call.name = op->temp;
+	op->call.name = op->stored;
 	return op_send(op, CALL_LOOKUP, op_cred(op));
 }
 
@@ -170,15 +189,40 @@ static int undo_done(struct op *op, const struct call *c)
 {
 	if (c->r < 0 || !nfs_fh_equal(&c->fh, &op->record_fh))
 		return -op->err.code;
-	return REMOVE_RECORD;
+	return UNDO_ASIDE;
 }
 
-static int remove_record_start(struct op *op)
+/* Between the look and a REMOVE another attempt may put its own there: what is moved to a name of
+ * ours can be looked at in peace, and goes back where it is another's. */
+static int undo_aside_start(struct op *op)
 {
-	return op_send(op, CALL_REMOVE, op_cred(op));
+	bool back = op->state == UNDO_BACK;
+
+	op_temp_name(op, op->request.attempt);
+	op->call.dir = op->call.to = op->x->volumes;
+	op->call.name = back ? op->temp : op->stored;
+	op->call.to_name = back ? op->stored : op->temp;
+	return op_send(op, CALL_RENAME, op_cred(op));
 }
 
-static int remove_record_done(struct op *op, const struct call *c)
+static int undo_aside_done(struct op *op, const struct call *c)
+{
+	return c->r < 0 || op->state == UNDO_BACK ? -op->err.code : UNDO_CHECK;
+}
+
+static int undo_check_start(struct op *op)
+{
+	op->call.dir = op->x->volumes;
+	op->call.name = op->temp;
+	return op_send(op, op->state == UNDO_CHECK ? CALL_LOOKUP : CALL_REMOVE, op_cred(op));
+}
+
+static int undo_check_done(struct op *op, const struct call *c)
+{
+	return c->r >= 0 && nfs_fh_equal(&c->fh, &op->record_fh) ? UNDO_REMOVE : UNDO_BACK;
+}
+
+static int undo_remove_done(struct op *op, const struct call *c)
 {
 	if (c->r >= 0)
 		export_index_remove(op->x, &op->rec);
@@ -311,13 +355,9 @@ static int found(struct op *op)
 		op_refuse(op, EXDEV, "%s is another export or file system", wish(op)->directory);
 		return -op->err.code;
 	}
-	if (op->fresh && !(wish(op)->flags & VOLUME_ADOPT) && !made_by_attempt(op)) {
-		op_refuse(op, EEXIST,
-			"the directory %s is there already (class parameter adopt is not set)",
-			wish(op)->directory);
-		return -op->err.code;
-	}
-	if (!op->fresh && !op->x->indexed) {
+	if (op->fresh && !(wish(op)->flags & VOLUME_ADOPT) && !made_by_attempt(op))
+		return WHOSE;
+	if (!op->fresh && !op->x->indexed && !volume_request_owns_path(wish(op))) {
 		op->then = FOUND;
 		return STEP_INDEX;
 	}
@@ -329,6 +369,31 @@ static int found(struct op *op)
 	}
 	op->directory = wish(op)->directory;
 	return STEP_END;
+}
+
+/* Under our record, so nobody's; or under one that another attempt put there before its MKDIR, and
+ * whose owner it is about to mend. */
+static int whose_start(struct op *op)
+{
+	if (record_name(wish(op)->pv, op->stored) < 0)
+		return op_refuse(op, EINVAL, "the volume's name is too long");
+	op->call.dir = op->x->volumes;
+	op->call.name = op->stored;
+	return op_send(op, CALL_LOOKUP, op_cred(op));
+}
+
+static int whose_done(struct op *op, const struct call *c)
+{
+	if (c->r < 0 && c->r != -ENOENT)
+		return op_fail(op, c, "look at the record of %s", wish(op)->pv);
+	if (c->r >= 0 && !nfs_fh_equal(&c->fh, &op->record_fh)) {
+		op->fresh = false;
+		op->on_failure = 0;
+		return FOUND;
+	}
+	return op_refuse(op, EEXIST,
+		"the directory %s is there already (class parameter adopt is not set)",
+		wish(op)->directory);
 }
 
 /* ---- owner and mode
@@ -449,11 +514,15 @@ const struct op_step op_create_steps[] = {
 	[RECORD_NEW] = {"record-new", record_new_start, record_new_done},
 	[RECORD_THERE] = {"record-there", record_there, NULL},
 	[UNDO] = {"undo", undo_start, undo_done},
-	[REMOVE_RECORD] = {"remove-record", remove_record_start, remove_record_done},
-	[EMPTY_LOOK] = {"empty-look", empty_look_start, empty_look_done},
+	[UNDO_ASIDE] = {"undo-aside", undo_aside_start, undo_aside_done},
+	[UNDO_CHECK] = {"undo-check", undo_check_start, undo_check_done},
+	[UNDO_BACK] = {"undo-back", undo_aside_start, undo_aside_done},
+	[UNDO_REMOVE] = {"undo-remove", undo_check_start, undo_remove_done},
+	[EARLIER_LOOK] = {"earlier-look", earlier_look_start, earlier_look_done},
 	[FIND_PARENT] = {"find-parent", find_parent, NULL},
 	[MAKE] = {"make", make_start, make_done},
 	[LOOK] = {"look", look_start, look_done},
+	[WHOSE] = {"whose", whose_start, whose_done},
 	[FOUND] = {"found", found, NULL},
 	[COMPARE] = {"compare", compare, NULL},
 	[MEND] = {"mend", mend_start, mend_done},

@@ -147,7 +147,8 @@ static bool temp_is_old(const struct call *c)
 {
 	uint64_t now = clock_real() / NSEC_PER_SEC;
 
-	return c->r >= 0 && c->attr.type == NFS_TYPE_FILE && c->attr.mtime + TEMP_AGE_S < now;
+	return c->r >= 0 && c->attr.mtime + TEMP_AGE_S < now &&
+	       (c->attr.type == NFS_TYPE_FILE || c->attr.type == NFS_TYPE_DIRECTORY);
 }
 
 static bool answer(struct reader *r, struct reader_slot *s, const char *name)
@@ -157,7 +158,8 @@ static bool answer(struct reader *r, struct reader_slot *s, const char *name)
 	if (s->call.kind == CALL_READ) {
 		take_record(l, s, name);
 	} else if (l->phase == RECORDS && s->call.kind == CALL_LOOKUP && temp_is_old(&s->call)) {
-		reader_again(r, s, CALL_REMOVE);
+		/* A directory is that of a move; it only goes when it is empty. */
+		reader_again(r, s, s->call.attr.type == NFS_TYPE_FILE ? CALL_REMOVE : CALL_RMDIR);
 		return true;
 	} else if (l->phase == DIRECTORIES && s->call.r >= 0 &&
 		   s->call.attr.type == NFS_TYPE_DIRECTORY) {

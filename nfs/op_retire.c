@@ -15,6 +15,11 @@
  * The record is written first and names where the directory goes, so that a repeated attempt goes
  * on with the same name: it finds the directory in its place, or there. Names carry volume, time
  * and random digits and cannot meet another's (NFS has no rename that refuses to replace).
+ *
+ * Where the place is used again, for the new directory of a recycled volume or by another volume of
+ * a pathPattern, a RENAME of an attempt that was given up must not come late and take that away.
+ * There the directory first moves into a directory made for this one move, which is gone again when
+ * the operation ends: a call with the handle of what was removed does nothing, whenever it comes.
  */
 enum {
 	BEGIN = _STEP_OWN,
@@ -24,7 +29,11 @@ enum {
 	WALK,
 	TARGET,
 	SAVE,
+	HOLD,
 	MOVE,
+	MOVE_OUT,
+	RELEASE,
+	HOLD_LOOK,
 	EASE_LOOK,
 	EASE,
 	RESTORE,
@@ -41,6 +50,9 @@ enum {
 /* Room for prefix, dash, time and "-99". */
 #define ARCHIVE_NAME_MAX (PATH_COMPONENT_MAX - 9U - 17U - 3U)
 #define ARCHIVE_TRIES 99
+/* Of the directory for one move: nobody else's business. */
+#define HOLD_MODE 0700
+#define HELD_NAME "volume"
 
 static enum record_state goal(const struct op *op)
 {
@@ -124,6 +136,9 @@ static int decide(struct op *op)
 		return r;
 	if (!op->has_record)
 		return ORPHAN_WALK;
+	/* The place may have another directory soon; or a recycle that ends here had begun. */
+	op->held = op->kind == NFS_RECYCLE || op->rec.state == RECORD_RECYCLING ||
+		   !volume_request_owns_path(&op->rec.request);
 	if (!record_is_live(&op->rec) || op->rec.state == goal(op))
 		return resume(op);
 	if (op->kind == NFS_TRASH || op->kind == NFS_RECYCLE)
@@ -156,7 +171,11 @@ static int check(struct op *op)
 static int walk(struct op *op)
 {
 	op_path_set(op, op->rec.request.directory, op->kind == NFS_RECYCLE);
-	op->then = op->resumed ? STORED : op->kind == NFS_ARCHIVE ? TARGET : SAVE;
+	op->then = op->kind == NFS_ARCHIVE ? TARGET : SAVE;
+	if (op->resumed) {
+		op->then = op->held ? RELEASE : STORED;
+		op->released = STORED;
+	}
 	return STEP_PARENT;
 }
 
@@ -191,18 +210,107 @@ static int save(struct op *op)
 		return op->kind == NFS_RECYCLE ? REMAKE : GONE;
 	op->rec.state = goal(op);
 	op->rec.stored = op->stored;
-	op->then = MOVE;
+	op->then = HOLD;
 	return STEP_SAVE_EARLIER;
+}
+
+/* ---- the directory for one move
+ * ------------------------------------------------------------------------ */
+
+static int hold_name(struct op *op)
+{
+	if (str_format(op->temp, sizeof(op->temp), ".%s.move", op->request.volume.pv) < 0)
+		return op_refuse(op, ENAMETOOLONG, "the volume's name is too long");
+	op->call.dir = op->x->volumes;
+	op->call.name = op->temp;
+	return 0;
+}
+
+static int hold_start(struct op *op)
+{
+	int r;
+
+	if (op->absent)
+		return STORED;
+	if (!op->held)
+		return MOVE;
+	r = hold_name(op);
+	op->call.set = (struct nfs_set){.what = SET_MODE, .mode = HOLD_MODE};
+	return r < 0 ? r : op_send(op, CALL_MKDIR, op_cred(op));
+}
+
+static int hold_done(struct op *op, const struct call *c)
+{
+	if (c->r == -EEXIST) {
+		op->released = HOLD;
+		return RELEASE;
+	}
+	if (c->r < 0)
+		return op_fail(op, c, "make %s", op->temp);
+	op->hold = c->fh;
+	return MOVE;
+}
+
+/* RMDIR decides whether what an earlier attempt sent has happened: from here on it cannot. */
+static int release_start(struct op *op)
+{
+	int r = hold_name(op);
+
+	return r < 0 ? r : op_send(op, CALL_RMDIR, op_cred(op));
+}
+
+static int release_done(struct op *op, const struct call *c)
+{
+	if (c->r == -EEXIST || c->r == -ENOTEMPTY)
+		return HOLD_LOOK;
+	if (c->r < 0 && c->r != -ENOENT)
+		return op_fail(op, c, "remove %s", op->temp);
+	return op->released;
+}
+
+static int hold_look_start(struct op *op)
+{
+	int r = hold_name(op);
+
+	return r < 0 ? r : op_send(op, CALL_LOOKUP, op_cred(op));
+}
+
+static int hold_look_done(struct op *op, const struct call *c)
+{
+	if (c->r < 0)
+		return op_fail(op, c, "look at %s", op->temp);
+	if (op->absent && op->kind == NFS_ARCHIVE)
+		return op_refuse(op, ENOENT, "the place for %s is gone", op->stored);
+	op->hold = c->fh;
+	return MOVE_OUT;
+}
+
+/* ---- the move
+ * ------------------------------------------------------------------------------------------ */
+
+static void move_target(struct op *op)
+{
+	op->call.to = op->kind == NFS_ARCHIVE ? *op_parent(op) : op->x->trash;
+	op->call.to_name = op->kind == NFS_ARCHIVE ? archive_last(op) : op->stored;
 }
 
 static int move_start(struct op *op)
 {
-	if (op->absent)
-		return STORED;
 	op->call.dir = *op_parent(op);
 	op->call.name = op_last(op);
-	op->call.to = op->kind == NFS_ARCHIVE ? *op_parent(op) : op->x->trash;
-	op->call.to_name = op->kind == NFS_ARCHIVE ? archive_last(op) : op->stored;
+	move_target(op);
+	if (op->held) {
+		op->call.to = op->hold;
+		op->call.to_name = HELD_NAME;
+	}
+	return op_send(op, CALL_RENAME, op_cred(op));
+}
+
+static int move_out_start(struct op *op)
+{
+	op->call.dir = op->hold;
+	op->call.name = HELD_NAME;
+	move_target(op);
 	return op_send(op, CALL_RENAME, op_cred(op));
 }
 
@@ -218,14 +326,21 @@ static int then_restore(struct op *op, int after)
 	return op->eased ? RESTORE : after;
 }
 
+/* The directory for the move goes before the operation goes on. */
+static int leave_hold(struct op *op, int next)
+{
+	op->released = next;
+	return op->held ? RELEASE : next;
+}
+
 static int move_done(struct op *op, const struct call *c)
 {
 	op->directory = op->stored;
 	if (c->r == -ENOENT)
-		return STORED;
+		return leave_hold(op, STORED);
 	/* Our name is taken: the directory is there already, and what stands here now is another.
 	 */
-	if (c->r == -EEXIST || c->r == -ENOTEMPTY)
+	if ((c->r == -EEXIST || c->r == -ENOTEMPTY) && !op->held)
 		return then_restore(op, moved(op));
 	if ((c->r == -EACCES || c->r == -EPERM) && !op->eased) {
 		(void)op_fail(op, c, "move %s to %s", op->rec.request.directory, op->stored);
@@ -235,7 +350,15 @@ static int move_done(struct op *op, const struct call *c)
 		return then_restore(
 			op, op_fail(op, c, "move %s to %s", op->rec.request.directory, op->stored));
 	err_clear(&op->err);
-	return then_restore(op, moved(op));
+	return op->held ? MOVE_OUT : then_restore(op, moved(op));
+}
+
+static int move_out_done(struct op *op, const struct call *c)
+{
+	op->directory = op->stored;
+	if (c->r < 0 && c->r != -ENOENT)
+		return op_fail(op, c, "move %s to %s", op->temp, op->stored);
+	return leave_hold(op, c->r < 0 ? STORED : then_restore(op, moved(op)));
 }
 
 /*
@@ -315,7 +438,7 @@ static int stored_done(struct op *op, const struct call *c)
 	if (c->r == -ENOENT && op->resumed) {
 		op->resumed = false;
 		op->then = CHECK_RESUMED;
-		return volume_request_owns_path(&op->rec.request) ? MOVE : STEP_INDEX;
+		return volume_request_owns_path(&op->rec.request) ? HOLD : STEP_INDEX;
 	}
 	if (c->r == -ENOENT)
 		return op->kind == NFS_RECYCLE ? REMAKE : GONE;
@@ -331,7 +454,7 @@ static int check_resumed(struct op *op)
 
 	if (export_index_others(op->x, q->directory, q->pv) > 0)
 		return GONE;
-	return MOVE;
+	return HOLD;
 }
 
 /* Parents of a pathPattern go when they are empty: RMDIR and nothing else decides. */
@@ -446,7 +569,11 @@ const struct op_step op_retire_steps[] = {
 	[WALK] = {"walk", walk, NULL},
 	[TARGET] = {"target", target_start, target_done},
 	[SAVE] = {"save", save, NULL},
+	[HOLD] = {"hold", hold_start, hold_done},
 	[MOVE] = {"move", move_start, move_done},
+	[MOVE_OUT] = {"move-out", move_out_start, move_out_done},
+	[RELEASE] = {"release", release_start, release_done},
+	[HOLD_LOOK] = {"hold-look", hold_look_start, hold_look_done},
 	[EASE_LOOK] = {"ease-look", ease_look_start, ease_look_done},
 	[EASE] = {"ease", ease_start, ease_done},
 	[RESTORE] = {"restore", restore_start, restore_done},

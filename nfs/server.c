@@ -48,7 +48,13 @@ void server_call(struct server *s, struct call *c, call_fn fn, void *userdata)
 	c->created = false;
 	c->fh.size = 0;
 	c->attr.type = NFS_TYPE_NONE;
-	start(s, c);
+	if (c->wait == 0) {
+		start(s, c);
+		return;
+	}
+	c->again = clock_now() + c->wait;
+	c->wait = 0;
+	list_append(&s->delayed, &c->link);
 }
 
 struct rpc_context *server_rpc(struct server *s, const struct call *c)
