@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "agent/mount_order.h"
+#include "agent/pool.h"
 #include "agent/mounter.h"
 #include "base/pathat.h"
 #include "base/str.h"
@@ -95,9 +96,13 @@ static int export_source(
 static int pool_source(const struct mount_child *c, const struct mount_order *o,
 	char root[PATH_MAX], struct err *e)
 {
-	for (size_t i = 0; i < c->setup->n_pools; i++)
-		if (streq(c->setup->pools[i], o->path))
-			return str_format(root, PATH_MAX, "%s", o->path);
+	for (size_t i = 0; i < c->setup->n_pools; i++) {
+		if (!streq(c->setup->pools[i], o->path))
+			continue;
+		if (o->identity && pool_check(o->path, o->identity, e) < 0)
+			return -ENODATA;
+		return str_format(root, PATH_MAX, "%s", o->path);
+	}
 	return err_set(e, EACCES, "%s is not among the --pool DIR of berth-agent", o->path);
 }
 

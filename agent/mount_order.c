@@ -8,8 +8,8 @@
 
 int mount_order_pack(struct buf *b, const struct mount_order *o)
 {
-	const char *const texts[] = {
-		o->target, o->id, o->server, o->address, o->path, o->options, o->directory};
+	const char *const texts[] = {o->target, o->id, o->server, o->address, o->path, o->options,
+		o->directory, o->identity};
 	const uint64_t numbers[] = {
 		o->version, o->export_flags, o->flags, o->rung, o->rmdir ? 1 : 0};
 	int r = 0;
@@ -32,6 +32,7 @@ int mount_order_unpack(struct mount_order *ret, const char *body, size_t size)
 	ret->path = unpack_str(&u);
 	ret->options = unpack_str(&u);
 	ret->directory = unpack_str(&u);
+	ret->identity = unpack_str(&u);
 	ret->version = (uint32_t)unpack_u64(&u);
 	ret->export_flags = (uint32_t)unpack_u64(&u);
 	ret->flags = (uint32_t)unpack_u64(&u);

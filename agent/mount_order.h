@@ -43,6 +43,7 @@ struct mount_order {
 	uint32_t export_flags; /* MOUNTF_* */
 	uint32_t flags;        /* of the bind */
 	const char *directory; /* beneath path, "" for all of it */
+	const char *identity;  /* of the pool, "" for any (pool.h); NULL: not looked at */
 	/* UNMOUNT, DROP */
 	uint32_t rung;
 	bool rmdir;

@@ -98,6 +98,7 @@ void op_free(struct op *op)
 	free(op->volume.servers);
 	free(op->volume.path);
 	free(op->volume.directory);
+	free(op->volume.identity);
 	free(op->volume.options);
 	free(op->target);
 	free(op);

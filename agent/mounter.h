@@ -66,6 +66,8 @@ struct mounter_volume {
 	const char *export_;   /* NFS: absolute path on the server; hostPath: the pool's root */
 	const char *directory; /* beneath it (path_relative_check), NULL or "": all of it */
 	const char *options; /* NFS: PV.mountOptions joined with commas, NULL: none; allow-listed */
+	const char *identity; /* of a pool: must be there and be this one, "" for any, else ENODATA
+				 (pool.h); NULL: not looked at */
 	bool readonly;
 	bool suid; /* default nosuid and nodev */
 	bool dev;

@@ -63,6 +63,7 @@ struct op_volume {
 	char *servers; /* NULL: hostPath */
 	char *path;
 	char *directory;
+	char *identity;
 	char *options; /* NFS data */
 	uint32_t flags;
 	uint32_t export_flags;

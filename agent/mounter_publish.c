@@ -63,7 +63,7 @@ static int copy_texts(
 {
 	if (str_replace(&v->path, in->export_) < 0 ||
 		str_replace(&v->directory, str_or(in->directory, "")) < 0 ||
-		str_replace(&v->options, o->nfs) < 0)
+		str_replace(&v->identity, in->identity) < 0 || str_replace(&v->options, o->nfs) < 0)
 		return -ENOMEM;
 	return in->kind == MOUNTER_NFS ? str_replace(&v->servers, in->server) : 0;
 }
@@ -291,6 +291,7 @@ static int publish_send(struct op *op, const struct address *a)
 		.path = op->volume.path,
 		.options = op->volume.options,
 		.directory = op->volume.directory,
+		.identity = op->volume.identity,
 		.version = op->volume.version,
 		.export_flags = op->volume.export_flags,
 		.flags = op->volume.flags};

@@ -97,13 +97,26 @@ static enum rpc_code check_known(const struct node_op *op, struct err *e)
 	return RPC_OK;
 }
 
+/* The ports of a server without portmapper, which the class gave and not its mountOptions. */
+static int join_ports(const struct volume_place *p, struct buf *text)
+{
+	int r = 0;
+
+	if (p->nfs_port)
+		r = buf_printf(text, "%sport=%u", text->len ? "," : "", p->nfs_port);
+	if (r >= 0 && p->mount_port && p->version != 4)
+		r = buf_printf(text, "%smountport=%u", text->len ? "," : "", p->mount_port);
+	return r;
+}
+
+/* What the PV's own options say comes last and wins. */
 static int join_flags(struct node_op *op)
 {
 	_cleanup_buf_ struct buf text = BUF_NULL(OPTIONS_MAX);
-	int r = 0;
+	int r = op->pool ? 0 : join_ports(&op->attributes.place, &text);
 
 	for (size_t i = 0; r >= 0 && i < op->request->n_mount_flags; i++)
-		r = buf_printf(&text, "%s%s", i ? "," : "", op->request->mount_flags[i]);
+		r = buf_printf(&text, "%s%s", text.len ? "," : "", op->request->mount_flags[i]);
 	if (r >= 0)
 		op->options = buf_take(&text);
 	return r < 0 ? r : op->options ? 0 : -ENOMEM;
@@ -171,6 +184,7 @@ static void mount_now(struct node_op *op)
 		.export_ = op->pool ? op->pool->path : a->place.export_,
 		.directory = a->directory,
 		.options = *op->options ? op->options : NULL,
+		.identity = op->pool ? str_or(a->pool_id, "") : NULL,
 		.readonly = op->readonly,
 		.suid = a->flags & VOLUME_SUID,
 		.dev = a->flags & VOLUME_DEV,
