@@ -207,8 +207,7 @@ static void on_upkeep(struct timer *t, void *userdata)
 
 static void on_drained(struct csi_service *s, void *userdata)
 {
-	const struct front_driver *d = userdata;
-	struct front *f = d->front;
+	struct front *f = node_driver_userdata(userdata);
 
 	(void)s;
 	if (f->draining > 0 && --f->draining == 0)

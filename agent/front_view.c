@@ -62,10 +62,17 @@ static void view_drivers(void *agent, view_driver_fn fn, void *userdata)
 
 /* ---- volumes and mounts ------------------------------------------------------------------ */
 
-static const char *word_of(const struct front *f, const char *target, const char **ret_text)
-{
-	const struct mounts_entry *m = mounts_find(eyes_mounts(f->eyes), target);
+/* The table of mounts is read a little later than a publication is answered. */
+#define JUST_PUBLISHED SECONDS(10)
 
+static const char *word_of(
+	const struct front *f, const struct publication *p, const char **ret_text)
+{
+	const struct mounts_entry *m = mounts_find(eyes_mounts(f->eyes), p->target);
+
+	*ret_text = "just published";
+	if (!m && clock_real() < p->published + JUST_PUBLISHED)
+		return "Busy";
 	*ret_text = m ? "" : "nothing is mounted at the target";
 	return mounts_state_name(m ? m->state : MOUNTS_ORPHANED);
 }
@@ -90,7 +97,7 @@ static void view_volumes(void *agent, view_volume_fn fn, void *userdata)
 		};
 		struct mounts_condition c = {.abnormal = false};
 
-		row.state = word_of(f, p->target, &row.text);
+		row.state = word_of(f, p, &row.text);
 		mounts_condition(eyes_mounts(f->eyes), p->target, &c);
 		if (c.abnormal)
 			row.text = c.message;

@@ -214,6 +214,13 @@ void *node_driver(struct node *n, enum node_kind kind)
 	return &n->drivers[kind];
 }
 
+void *node_driver_userdata(const void *driver)
+{
+	const struct node_driver *d = driver;
+
+	return d->node->o.userdata;
+}
+
 void node_operations(const struct node *n,
 	void (*fn)(const struct node_operation *o, void *userdata), void *userdata)
 {

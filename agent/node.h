@@ -53,6 +53,8 @@ DEFINE_CLEANUP(struct node *, node_free)
 /* For csi_service_new(): the functions, and the userdata that they want for a driver. */
 extern const struct csi_node node_functions;
 void *node_driver(struct node *n, enum node_kind kind);
+/* node_options.userdata, from what node_driver() gave. */
+void *node_driver_userdata(const void *driver);
 /* NodeServiceCapability bits of a driver (DESIGN.md 5, binding.md 4). */
 unsigned node_capabilities(enum node_kind kind);
 
