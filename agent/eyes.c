@@ -16,6 +16,8 @@
 
 /* How often suspects are judged again. */
 #define SUSPECT_EVERY SECONDS(5)
+/* Publications come by the hundred, judging costs microseconds for each mount. */
+#define JUDGE_AFTER MILLISECONDS(200)
 /* The kernel tells of mounts that come and go, not of propagation that is changed. */
 #define LOOK_EVERY SECONDS(30)
 #define WHY_MAX 256
@@ -38,7 +40,8 @@ struct eyes {
 	struct heartbeat *heartbeat;
 	struct nodewatch *nodewatch;
 	struct timer *suspects;
-	struct timer *again; /* the next look without a change */
+	struct timer *publications; /* changed: to be judged */
+	struct timer *again;        /* the next look without a change */
 	struct picture picture;
 	const char *propagation; /* a literal */
 	bool unreadable;         /* the table, and that was said */
@@ -175,6 +178,7 @@ static void judge(struct eyes *y)
 	judged(y);
 }
 
+/* Suspects after a while, or publications that have changed. */
 static void on_suspects(struct timer *t, void *userdata)
 {
 	(void)t;
@@ -238,7 +242,8 @@ static void on_table(struct mount_monitor *mon, void *userdata)
 
 void eyes_published(struct eyes *y)
 {
-	judge(y);
+	if (!timer_armed(y->publications))
+		timer_arm(y->publications, JUDGE_AFTER);
 }
 
 void eyes_called(struct eyes *y, const char *target, int code)
@@ -393,6 +398,8 @@ static int start_mounts(struct eyes *y)
 	if (r >= 0)
 		r = timer_new_lazy(&y->suspects, y->s.loop, SECONDS(1), on_suspects, y);
 	if (r >= 0)
+		r = timer_new_lazy(&y->publications, y->s.loop, MILLISECONDS(100), on_suspects, y);
+	if (r >= 0)
 		r = timer_new_lazy(&y->again, y->s.loop, SECONDS(5), on_again, y);
 	return r;
 }
@@ -478,6 +485,7 @@ struct eyes *eyes_free(struct eyes *y)
 	mounts_free(y->mounts);
 	health_free(y->health);
 	timer_free(y->suspects);
+	timer_free(y->publications);
 	timer_free(y->again);
 	picture_done(&y->picture);
 	for (unsigned i = 0; i < NODEWATCH_DRIVERS_MAX; i++)
