@@ -142,6 +142,7 @@ static void on_sharing(const struct err *e, enum mounter_sharing sharing, void *
 		log_info("the kubelet's root %s was made a shared mount", f->o.kubelet_root);
 	if (e->code == 0 && sharing != MOUNTER_REFUSED) {
 		f->sharing_text[0] = '\0';
+		eyes_look(f->eyes); /* the kernel tells of mounts, not of propagation */
 		return;
 	}
 	if (!streq(f->sharing_text, e->text))
