@@ -12,6 +12,14 @@
 
 /* ---- the node ---------------------------------------------------------------------------- */
 
+/* On the clock that people read. */
+static uint64_t api_answered(const struct front *f)
+{
+	uint64_t at = f->client ? kube_client_last_answer(f->client) : 0;
+
+	return at ? clock_real() - (clock_now() - at) : 0;
+}
+
 static void view_node_fill(void *agent, struct view_node *ret)
 {
 	const struct front *f = agent;
@@ -29,7 +37,9 @@ static void view_node_fill(void *agent, struct view_node *ret)
 		.nfs_client_text = f->nfs_text,
 		.children = (unsigned)n.children,
 		.stopping = f->stopping,
-		.api = {.server = f->has_kube ? f->kube.server : "", .error = ""},
+		.api = {.server = f->has_kube ? f->kube.server : "",
+			.error = "",
+			.answered = api_answered(f)},
 	};
 }
 
