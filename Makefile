@@ -197,7 +197,8 @@ $(O)/fuzz/libfuzz.a: $(FUZZ_OBJECTS)
 $(O)/tests/fuzz/%: tests/fuzz/%.c $(O)/fuzz/libfuzz.a
 	@mkdir -p $(@D)
 	@echo "  FUZZ    $<"
-	@clang -std=gnu11 -D_GNU_SOURCE -Ilib -I. $(FUZZ_FLAGS) $(call pkg_cflags,$(ALL_PKGS)) -o $@ $< $(O)/fuzz/libfuzz.a $(call pkg_libs,$(ALL_PKGS))
+	@clang -std=gnu11 -D_GNU_SOURCE -Ilib -I. $(FUZZ_FLAGS) $(call pkg_cflags,$(ALL_PKGS)) -o $@ $< $(filter %.o,$^) $(O)/fuzz/libfuzz.a $(call pkg_libs,$(ALL_PKGS))
+$(O)/tests/fuzz/fuzz_admin: $(O)/fuzz/tests/unit/view_world.o
 
 # ---- check ------------------------------------------------------------------------------------
 C_FILES = $(shell git ls-files -co --exclude-standard '*.c' '*.h')

@@ -41,7 +41,7 @@ static void each_mounts(void *agent, view_mount_fn fn, void *userdata)
 {
 	struct view_world *w = agent;
 	char target[128];
-	struct view_mount m = w->mounts[0];
+	struct view_mount m = w->mounts[1];
 
 	for (size_t i = 0; i < w->n_mounts; i++)
 		fn(&w->mounts[i], userdata);
