@@ -81,6 +81,7 @@ BENCH_TOOLS := $(patsubst %.c,$(O)/%,$(wildcard tests/bench/*.c))
 FUZZERS := $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/fuzz_*.c))
 COMPONENT_TESTS := $(wildcard tests/component/*.test)
 KERNEL_TESTS := $(wildcard tests/kernel/*.test)
+KERNEL_TOOLS := $(patsubst %.c,$(O)/%,$(wildcard tests/kernel/*.c))
 
 .PHONY: all check check-layers check-shape check-format check-fuzz test run-test unit component kernel \
 	sanitize demo bench format install clean help deps test-real-api e2e image test-libnfs5
@@ -182,6 +183,10 @@ $(O)/tests/bench/%: $(O)/tests/bench/%.o $(ARCHIVES)
 
 $(O)/tests/bench/fakeagent: $(O)/tests/unit/view_world.o
 
+# Run inside user-mode-linux: what the mount child has, and nothing else.
+$(O)/tests/kernel/%: $(O)/tests/kernel/%.o $(call archive,lib/mount) $(call archive,lib/base)
+	@$(link) $(LDLIBS)
+
 # Fuzzers: the library sources once more, with clang's coverage.
 # libnfs hands out XDR structs that are aligned to 4 bytes only.
 FUZZ_FLAGS := -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
@@ -218,11 +223,11 @@ unit: $(UNIT_TESTS)
 	@tools/run-tests $(wildcard $(if $(filter *,$(T)),$(UNIT_TESTS),$(O)/tests/unit/$(T)))
 component: all $(FAULT_TOOLS) $(BENCH_TOOLS)
 	@O=$(O) tools/run-tests --timeout 900 --again $(if $(filter *,$(T)),$(COMPONENT_TESTS),tests/component/$(T).test)
-kernel: all $(FAULT_TOOLS) $(BENCH_TOOLS)
+kernel: all $(FAULT_TOOLS) $(BENCH_TOOLS) $(KERNEL_TOOLS)
 	@O=$(O) tools/run-tests --timeout 900 --again $(KERNEL_TESTS)
 test: deps
 	@$(MAKE) --no-print-directory run-test
-run-test: all $(UNIT_TESTS) $(FAULT_TOOLS) $(BENCH_TOOLS)
+run-test: all $(UNIT_TESTS) $(FAULT_TOOLS) $(BENCH_TOOLS) $(KERNEL_TOOLS)
 	@O=$(O) tools/test-all
 check-fuzz: $(FUZZERS)
 	@tools/run-fuzz 60 $(FUZZERS)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz_mountinfo.c: any bytes as a mount table; our own parser of lines against libmount's */
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,16 @@ static void compare(const struct mountinfo *ours, const struct mount_row *theirs
 		abort();
 }
 
+/* What the kernel never writes and the two read differently: "\400" and above, which are no bytes,
+ * and blanks other than a space, which it escapes. */
+static bool is_odd(const char *s)
+{
+	for (; *s; s++)
+		if ((*s > 0 && *s < ' ') || (s[0] == '\\' && s[1] >= '4' && s[1] <= '7'))
+			return true;
+	return false;
+}
+
 /* A line that begins as the kernel's do, alone. */
 static void one_line(const char *text)
 {
@@ -56,8 +67,9 @@ static void one_line(const char *text)
 	if (!copy)
 		abort();
 	copy[strcspn(copy, "\n")] = '\0';
-	if (mount_table_parse(&t, copy, strlen(copy), NULL) == 0 && mount_table_count(t) == 1 &&
-		mount_table_skipped(t) == 0 && mountinfo_parse(copy, &m) == 0)
+	if (!is_odd(copy) && mount_table_parse(&t, copy, strlen(copy), NULL) == 0 &&
+		mount_table_count(t) == 1 && mount_table_skipped(t) == 0 &&
+		mountinfo_parse(copy, &m) == 0)
 		compare(&m, mount_table_row(t, 0));
 	mount_table_free(t);
 	free(copy);
