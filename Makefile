@@ -254,7 +254,11 @@ install: all
 	install -D -m 0755 $(O)/bin/berth-nfs $(DESTDIR)$(PREFIX)/libexec/berth/berth-nfs
 	install -D -m 0755 $(O)/bin/berth-agent $(DESTDIR)$(PREFIX)/bin/berth-agent
 	$(if $(wildcard agent/front_main.c),install -D -m 0755 $(O)/bin/berth-front $(DESTDIR)$(PREFIX)/libexec/berth/berth-front)
+	install -D -m 0755 $(O)/bin/berthctl $(DESTDIR)$(PREFIX)/bin/berthctl
 	install -D -m 0644 docs/berth-provisioner.8 $(DESTDIR)$(PREFIX)/share/man/man8/berth-provisioner.8
+	install -D -m 0644 docs/berth-agent.8 $(DESTDIR)$(PREFIX)/share/man/man8/berth-agent.8
+	install -D -m 0644 docs/berthctl.1 $(DESTDIR)$(PREFIX)/share/man/man1/berthctl.1
+	install -D -m 0644 tools/berthctl/berthctl.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/berthctl
 
 clean:
 	rm -rf $(O)
