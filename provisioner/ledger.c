@@ -15,6 +15,17 @@ struct name_count {
 	size_t n;
 };
 
+/* A claim with a deletionTimestamp, since when we know. */
+struct ending {
+	struct uuid uid;
+	uint64_t since;
+};
+
+/* What goes at all goes soon: in a storm of deletions the controllers take finalizers and bindings
+ * away at 20 claims a second each. Who is there after this is held by a pod that runs, or by
+ * somebody's finalizer, maybe for ever. */
+#define ENDING_HANGS SECONDS(30)
+
 static struct map_key claim_key(const void *value)
 {
 	return (struct map_key){&((const struct pvc *)value)->o.uid, sizeof(struct uuid)};
@@ -35,6 +46,11 @@ static struct map_key name_key(const void *value)
 	return (struct map_key){&((const struct name_count *)value)->hash, sizeof(uint64_t)};
 }
 
+static struct map_key ending_key(const void *value)
+{
+	return (struct map_key){&((const struct ending *)value)->uid, sizeof(struct uuid)};
+}
+
 void ledger_init(struct ledger *g)
 {
 	*g = (struct ledger){
@@ -43,6 +59,8 @@ void ledger_init(struct ledger *g)
 		.unsettled = MAP_NULL(volume_key),
 		.unclaimed = MAP_NULL(volume_key),
 		.names = MAP_NULL(name_key),
+		.ending = MAP_NULL(ending_key),
+		.hangs_after = ENDING_HANGS,
 	};
 }
 
@@ -59,6 +77,12 @@ static void names_clear(struct ledger *g)
 
 void ledger_done(struct ledger *g)
 {
+	struct ending *e;
+
+	MAP_FOREACH (&g->ending, e) {
+		free(e);
+	}
+	map_done(&g->ending);
 	names_clear(g);
 	map_done(&g->claims);
 	map_done(&g->served);
@@ -107,6 +131,24 @@ static bool has_uid(const struct pv *v)
 	return (v->flags & PV_HAS_CLAIM) && (v->flags & PV_CLAIM_UID);
 }
 
+static void ending_note(struct ledger *g, const struct pvc *old, const struct pvc *now)
+{
+	struct ending *e;
+
+	if (old && (!now || !now->o.deleting ||
+			   memcmp(&old->o.uid, &now->o.uid, sizeof(now->o.uid)) != 0))
+		free(map_remove(&g->ending, &old->o.uid, sizeof(old->o.uid)));
+	if (!now || !now->o.deleting || map_get(&g->ending, &now->o.uid, sizeof(now->o.uid)))
+		return;
+	/* Without memory it never counts as one that hangs. */
+	e = malloc(sizeof(*e));
+	if (!e)
+		return;
+	*e = (struct ending){now->o.uid, clock_now()};
+	if (map_add(&g->ending, e) < 0)
+		free(e);
+}
+
 /* A claim that is being deleted counts as gone: the controller may have seen its end before us, and
  * while its worker stalls on releases it takes new bindings for lost ones. */
 static bool is_unsettled(const struct ledger *g, const struct pv *v)
@@ -143,6 +185,7 @@ int ledger_claim(struct ledger *g, const struct pvc *old, const struct pvc *now)
 	void *was;
 	int r = 0;
 
+	ending_note(g, old, now);
 	if (old)
 		map_remove(&g->claims, &old->o.uid, sizeof(old->o.uid));
 	if (now)
@@ -247,6 +290,30 @@ static bool could_match(const struct pv *v, const struct pvc *c)
 	return !v->o.deleting && streq(v->class, c->class) && v->capacity >= c->request &&
 	       (v->access_modes & c->access_modes) == c->access_modes &&
 	       !(v->flags & PV_BLOCK) == !(c->flags & PVC_BLOCK);
+}
+
+static bool hangs(const struct ledger *g, const struct pv *v, uint64_t now)
+{
+	const struct ending *e;
+
+	if (!has_uid(v) || !map_get(&g->claims, &v->claim_uid, sizeof(v->claim_uid)))
+		return false;
+	e = map_get(&g->ending, &v->claim_uid, sizeof(v->claim_uid));
+	return e && now - e->since >= g->hangs_after;
+}
+
+bool ledger_gate_busy(const struct ledger *g)
+{
+	uint64_t now = clock_now();
+	const struct pv *v;
+
+	if (!g->gates)
+		return false;
+	MAP_FOREACH (&g->unsettled, v) {
+		if (!hangs(g, v, now))
+			return false;
+	}
+	return true;
 }
 
 bool ledger_gate_foreign(const struct ledger *g, const struct pvc *c, const struct pv *own)

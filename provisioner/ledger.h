@@ -26,6 +26,8 @@ struct ledger {
 	struct map unsettled; /* struct pv by uid */
 	struct map unclaimed; /* struct pv without claimRef, by uid */
 	struct map names;     /* how many PVs name a namespace/name; only with gates */
+	struct map ending;    /* claims that are being deleted, by uid */
+	uint64_t hangs_after; /* ns that such a claim shuts gate 2 */
 	size_t duplicates;    /* PVs that share a claim's uid with one in served */
 	uint64_t progress;    /* clock_now() when a volume was settled last */
 	bool gates;           /* a class with binding: assist was seen */
@@ -48,10 +50,8 @@ const struct pv *ledger_server_of(const struct ledger *g, const struct uuid *cla
 /* Gate 1: no foreign PV is or may become this claim's. own: a PV of ours that may name it, or NULL.
  */
 bool ledger_gate_foreign(const struct ledger *g, const struct pvc *c, const struct pv *own);
-/* Gate 2: the controller has caught up with all PVs. */
-static inline bool ledger_gate_busy(const struct ledger *g)
-{
-	return g->gates && g->unsettled.size == 0;
-}
+/* Gate 2: the controller has caught up with all PVs. A claim that hangs in its deletion, kept by a
+ * pod or a finalizer, shuts it for 30 s and then no more: when it goes its PV is unsettled anew. */
+bool ledger_gate_busy(const struct ledger *g);
 
 #endif
