@@ -4,9 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "nfs/reader.h"
 #include "nfs/worker.h"
+
+/* For a server that asks for patience, within one page. */
+#define INDEX_PAGE_TIME SECONDS(10)
 
 enum { BEGIN, PAGE, RECORDS, NEXT };
 
@@ -37,6 +41,24 @@ static bool answer(struct reader *r, struct reader_slot *s, const char *name)
 		(void)op_fail(r->op, &s->call, "read the record %s", name);
 	}
 	return false;
+}
+
+/* Who has waited for half of his time is told to come again: the reading goes on without him, while
+ * a request that runs out of time would end the worker, and with it all that was read. */
+static void excuse_waiters(struct op *op)
+{
+	uint64_t now = clock_now();
+
+	op->deadline = now + INDEX_PAGE_TIME;
+	LIST_FOREACH (&op->x->index_waiters, it) {
+		struct op *o = LIST_ENTRY(it, struct op, waiting);
+
+		if (now < o->started || now - o->started < (o->deadline - o->started) / 2)
+			continue;
+		list_remove(&o->waiting);
+		op_finish(o, op_refuse(o, EAGAIN, "the records are still being read (%zu so far)",
+				     op->x->index.size));
+	}
 }
 
 static int begin(struct op *op)
@@ -87,6 +109,7 @@ static int next(struct op *op)
 		return op_refuse(op, ENOMEM, "no memory for the index");
 	if (r->page.eof)
 		return STEP_END;
+	excuse_waiters(op);
 	op->call.cookie = r->page.cookie;
 	memcpy(op->call.verf, r->page.verf, sizeof(op->call.verf));
 	return PAGE;
