@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/mounter.h"
 #include "base/buf.h"
 #include "base/str.h"
 #include "http/metrics.h"
@@ -74,27 +75,6 @@ void figures_operation(struct figures *f, const char *driver, const char *operat
 		seconds(took_ns));
 }
 
-static const char *code_name(int code)
-{
-	const char *name = code ? strerrorname_np(abs(code)) : "ok";
-
-	return str_or(name, "unknown");
-}
-
-void figures_mount(struct figures *f, const char *operation, int code, uint64_t took_ns)
-{
-	if (!f)
-		return;
-	metric_add(labelled(f, METRIC_COUNTER, "berth_mount_operations_total",
-			   "Orders to mount children that ended.",
-			   LABELS("operation", operation, "result", code_name(code))),
-		1);
-	metric_observe(labelled(f, METRIC_HISTOGRAM, "berth_mount_operation_duration_seconds",
-			       "From an order to a mount child to its end.",
-			       LABELS("operation", operation)),
-		seconds(took_ns));
-}
-
 void figures_registered(struct figures *f, const char *driver, bool registered)
 {
 	figures_set(f, "berth_driver_registered", "1 while the kubelet has the driver registered.",
@@ -108,4 +88,27 @@ void figures_set(struct figures *f, const char *name, const char *help, const ch
 
 	if (f)
 		metric_set(labelled(f, type, name, help, LABELS(label, value)), v);
+}
+
+void figures_mounter(struct figures *f, const struct mounter *m)
+{
+	struct mounter_stats_now n = {.children = 0};
+
+	mounter_stats_now(m, &n);
+	const struct {
+		const char *name, *help;
+		double v;
+	} all[] = {
+		{"berth_mount_children", "Mount children.", (double)n.children},
+		{"berth_mount_operations", "Mount operations that run.", (double)n.running},
+		{"berth_mount_children_killed_total", "Mount children killed at a deadline so far.",
+			(double)n.killed},
+		{"berth_lazy_unmounts_total", "Unmounts that needed MNT_DETACH so far.",
+			(double)n.lazy},
+		{"berth_mount_operations_failed_total", "Mount operations that failed so far.",
+			(double)n.failed},
+	};
+
+	for (size_t i = 0; i < ELEMENTSOF(all); i++)
+		figures_set(f, all[i].name, all[i].help, NULL, NULL, all[i].v);
 }

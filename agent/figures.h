@@ -19,14 +19,14 @@ DEFINE_CLEANUP(struct figures *, figures_free)
  */
 void figures_operation(struct figures *f, const char *driver, const char *operation,
 	const char *result, uint64_t took_ns);
-/* What a mount child did: "publish", "unpublish", "stat", "unmount"…; result "ok" or the errno's
- * name. berth_mount_operations_total, berth_mount_operation_duration_seconds. */
-void figures_mount(struct figures *f, const char *operation, int code, uint64_t took_ns);
 /* berth_driver_registered: 1 while the kubelet has the driver. */
 void figures_registered(struct figures *f, const char *driver, bool registered);
 /* A value that is kept elsewhere; a name that ends in _total is a counter. label NULL for none. */
 void figures_set(struct figures *f, const char *name, const char *help, const char *label,
 	const char *value, double v);
+/* Gauges of mount children and their operations. */
+struct mounter;
+void figures_mounter(struct figures *f, const struct mounter *m);
 /* The registry itself, borrowed: for probes.h. NULL for NULL. */
 struct metrics *figures_metrics(struct figures *f);
 

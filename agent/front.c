@@ -413,6 +413,7 @@ static void collect(void *userdata)
 	const struct front *f = userdata;
 
 	eyes_gauges(f->eyes);
+	figures_mounter(f->figures, f->mounter);
 }
 
 static int start_probes(struct front *f, struct err *e)
