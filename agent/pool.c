@@ -46,7 +46,8 @@ int pool_check(const char *path, const char *identity, struct err *e)
 
 	if (n < 0) {
 		err_sys(e, (int)n, "pool %s: cannot read " IDENTITY ", is its disk mounted?", path);
-		e->code = ENODATA;
+		if (e)
+			e->code = ENODATA;
 		return -ENODATA;
 	}
 	if (!*identity)
