@@ -56,7 +56,8 @@ overlay() {
 }
 deploy_berth() {
 	overlay
-	on n1 mkdir -p /var/lib/pool/existing
+	on n1 mkdir -p /var/lib/pool/existing /var/lib/pool/.berth
+	on n1 sh -c 'echo "{\"version\":1,\"id\":\"6e0e8bb2-8a8c-4a4e-9d53-6b9a3a5f0b11\"}" >/var/lib/pool/.berth/identity.json'
 	k apply -k "$work/overlay"
 }
 agent_pod() { # node

@@ -43,7 +43,8 @@ static struct facts rich(void)
 		.uid = 1000,
 		.gid = 2000,
 		.mode = 0770,
-		.flags = VOLUME_UID_SET | VOLUME_GID_SET | VOLUME_MODE_SET,
+		.flags = VOLUME_UID_SET | VOLUME_GID_SET | VOLUME_MODE_SET | VOLUME_SUID |
+			 VOLUME_DEV,
 		.reclaim = RECLAIM_RECYCLE,
 		.trash_ttl = SECONDS(3600),
 		.nfs_port = 2050,
@@ -126,7 +127,8 @@ static void a_volume_with_everything(void **state)
 		"\"storage.kubernetes.io/csiProvisionerIdentity\":\"1-2-nfs.berth.dev\","
 		"\"exportID\":\"6e0e8bb2-8a8c-4a4e-9d53-6b9a3a5f0b11\",\"uid\":\"1000\","
 		"\"gid\":\"2000\",\"mode\":\"0770\",\"nfsPort\":\"2050\",\"mountPort\":\"2051\","
-		"\"nfsVersion\":\"3\",\"actAs\":\"7:8\",\"trashTTL\":\"3600s\"}}}}");
+		"\"nfsVersion\":\"3\",\"actAs\":\"7:8\",\"suid\":\"true\",\"dev\":\"true\","
+		"\"trashTTL\":\"3600s\"}}}}");
 	json_decref(class.mount_options);
 	facts_done(&f);
 }
@@ -245,7 +247,8 @@ static void an_intent_with_everything(void **state)
 		"\"name\":\"web\",\"uid\":\"" UID
 		"\"},\"class\":\"fast\",\"directory\":\"team/web\","
 		"\"nfs\":{\"server\":\"nfs-1\",\"export\":\"/data\",\"nfsPort\":\"2050\","
-		"\"mountPort\":\"2051\",\"nfsVersion\":\"3\",\"actAs\":\"7:8\",\"trashTTL\":"
+		"\"mountPort\":\"2051\",\"nfsVersion\":\"3\",\"actAs\":\"7:8\",\"suid\":\"true\","
+		"\"dev\":\"true\",\"trashTTL\":"
 		"\"3600s\"},"
 		"\"capacity\":\"3Gi\",\"permissions\":{\"uid\":1000,\"gid\":2000,\"mode\":\"0770\"}"
 		","
@@ -342,6 +345,8 @@ static const struct {
 	{"nfsPort", "99999", "nfsPort"},
 	{"mountPort", "-1", "mountPort"},
 	{"nfsVersion", "2", "nfsVersion"},
+	{"suid", "perhaps", "suid"},
+	{"dev", "2", "dev"},
 	{"actAs", "root", "actAs"},
 	{"actAs", "0:4294967295", "actAs"},
 	{"uid", "x", "uid"},

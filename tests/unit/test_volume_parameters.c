@@ -60,7 +60,8 @@ static void everything(void **state)
 			"\"requireNodeLabel\":\"1\","
 			"\"reclaim\":\"Recycle\",\"trashTTL\":\"7d\",\"source\":\"native\","
 			"\"actAs\":\"65534:0\",\"binding\":\"assist\",\"nfsPort\":\"2050\","
-			"\"mountPort\":\"65535\",\"csi.storage.k8s.io/fstype\":\"nfs\"}",
+			"\"mountPort\":\"65535\",\"suid\":\"true\",\"dev\":\"1\",\"csi.storage.k8s."
+			"io/fstype\":\"nfs\"}",
 			"[\"hard\",\"rw,nfsvers=4.1\"]", false, NULL),
 		0);
 	assert_int_equal(p.n_servers, 4);
@@ -71,8 +72,8 @@ static void everything(void **state)
 	assert_int_equal(p.uid, 1000);
 	assert_int_equal(p.gid, 4294967294U);
 	assert_int_equal(p.mode, 02770);
-	assert_int_equal(p.flags,
-		VOLUME_UID_SET | VOLUME_GID_SET | VOLUME_MODE_SET | VOLUME_ADOPT | VOLUME_SHARED);
+	assert_int_equal(p.flags, VOLUME_UID_SET | VOLUME_GID_SET | VOLUME_MODE_SET | VOLUME_ADOPT |
+					  VOLUME_SHARED | VOLUME_SUID | VOLUME_DEV);
 	assert_true(p.require_node_label && p.assist && p.binding_set && p.act_as_set);
 	assert_int_equal(p.reclaim, RECLAIM_RECYCLE);
 	assert_int_equal(p.trash_ttl_ns, SECONDS(7 * 86400));
