@@ -38,9 +38,11 @@ static void view_node_fill(void *agent, struct view_node *ret)
 		.children = (unsigned)n.children,
 		.stopping = f->stopping,
 		.api = {.server = f->has_kube ? f->kube.server : "",
-			.error = "",
+			.error = f->client ? kube_client_trouble(f->client) : "",
 			.answered = api_answered(f)},
 	};
+	if (f->client)
+		ret->api.clock_known = kube_client_clock(f->client, &ret->api.clock_ahead_ns);
 }
 
 static void view_drivers(void *agent, view_driver_fn fn, void *userdata)

@@ -125,6 +125,20 @@ static void read_retry_after(struct answer *a, CURL *easy)
 	a->res.retry_after_ns = SECONDS(s);
 }
 
+/* RFC 9110: every answer of a server with a clock has one, in whole seconds. */
+static void read_date(struct answer *a, const struct kube_request *q)
+{
+	struct curl_header *h;
+	time_t seconds;
+
+	/* A watch's answer began long ago. */
+	if (q->data || curl_easy_header(q->t->easy, "Date", 0, CURLH_HEADER, -1, &h) != CURLHE_OK)
+		return;
+	seconds = curl_getdate(h->value, NULL);
+	if (seconds > 0)
+		a->date_ns = SECONDS((uint64_t)seconds);
+}
+
 static bool says_json(CURL *easy)
 {
 	const char *type = NULL;
@@ -217,6 +231,7 @@ void answer_read(struct answer *a, const struct kube_request *q, CURLcode code)
 	}
 	curl_easy_getinfo(q->t->easy, CURLINFO_RESPONSE_CODE, &a->res.http);
 	read_retry_after(a, q->t->easy);
+	read_date(a, q);
 	read_body(a, q);
 	if (a->res.status == KUBE_OK)
 		read_status(a);

@@ -49,6 +49,9 @@ struct kube_client {
 	struct buf scratch;
 	struct kube_client_stats stats;
 	uint64_t last_answer, sent_at, second_ns, sweep_at;
+	bool clock_known;
+	int64_t clock_ahead_ns;
+	struct err trouble; /* of the last request without answer, clear since one got one */
 	uint64_t warnings[WARNINGS_MAX];
 	unsigned n_warnings, max_in_flight;
 	unsigned depth;
@@ -179,6 +182,21 @@ static bool request_retry(struct kube_request *q, const struct answer *a, CURLco
 	return true;
 }
 
+static void note_answer(struct kube_client *c, const struct answer *a)
+{
+	if (!a->res.http) {
+		err_copy(&c->trouble, &a->res.err);
+		return;
+	}
+	c->last_answer = clock_now();
+	err_clear(&c->trouble);
+	if (!a->date_ns)
+		return;
+	c->clock_known = true;
+	/* It stands for a whole second: its middle. */
+	c->clock_ahead_ns = (int64_t)(a->date_ns + MILLISECONDS(500) - clock_real());
+}
+
 static void on_done(void *owner, CURLcode code)
 {
 	struct kube_request *q = owner;
@@ -187,10 +205,9 @@ static void on_done(void *owner, CURLcode code)
 
 	c->depth++;
 	answer_read(&a, q, code);
-	if (a.res.http) {
-		c->last_answer = clock_now();
+	note_answer(c, &a);
+	if (a.res.http)
 		read_warnings(c, q->t->easy);
-	}
 	if (!c->dead && request_retry(q, &a, code))
 		answer_done(&a);
 	else
@@ -218,6 +235,7 @@ static int on_data(void *owner, const char *data, size_t n)
 	}
 	q->delivered = true;
 	q->c->last_answer = clock_now();
+	err_clear(&q->c->trouble);
 	/* Afterwards q may be gone, unless the result is negative. */
 	r = q->data(q->userdata, data, n);
 	if (r < 0)
@@ -507,6 +525,17 @@ void kube_client_stats(const struct kube_client *c, struct kube_client_stats *re
 	*ret = c->stats;
 	ret->in_flight = c->count[REQUEST_RUNNING];
 	ret->waiting = c->count[REQUEST_WAITING] + c->count[REQUEST_RETRYING];
+}
+
+bool kube_client_clock(const struct kube_client *c, int64_t *ret_ahead_ns)
+{
+	*ret_ahead_ns = c->clock_ahead_ns;
+	return c->clock_known;
+}
+
+const char *kube_client_trouble(const struct kube_client *c)
+{
+	return c->trouble.text;
 }
 
 uint64_t kube_client_last_answer(const struct kube_client *c)

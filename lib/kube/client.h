@@ -107,6 +107,11 @@ struct kube_client_stats {
 	unsigned in_flight, waiting;
 };
 void kube_client_stats(const struct kube_client *c, struct kube_client_stats *ret);
+/* How far the server's clock is ahead of ours, by the last Date it sent: exact to a second and what
+ * the answer took to come. False while none came. */
+bool kube_client_clock(const struct kube_client *c, int64_t *ret_ahead_ns);
+/* Why the last request got no answer, "" since one got one; valid until the next turn. */
+const char *kube_client_trouble(const struct kube_client *c);
 /* clock_now() of the last answer of any kind, 0 if none yet: for readiness. */
 uint64_t kube_client_last_answer(const struct kube_client *c);
 

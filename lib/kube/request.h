@@ -66,6 +66,7 @@ struct answer {
 	struct kube_response res;
 	json_t *body;
 	bool retry_after; /* the server told one, perhaps 0 */
+	uint64_t date_ns; /* the server's clock, 0 if not told */
 };
 /* code: how the transfer ended. A list's or watch's 2xx body was taken already. */
 void answer_read(struct answer *a, const struct kube_request *q, CURLcode code);

@@ -38,6 +38,34 @@ static void a_get_brings_the_object(void **state)
 	assert_null(strstr(q->head, "Authorization"));
 }
 
+static void the_servers_clock_and_silence_are_known(void **state)
+{
+	struct kube_world *w = *state;
+	int64_t ahead = 0;
+
+	assert_false(kube_client_clock(w->client, &ahead));
+	expect(w, (struct fake_answer){.match = "GET /a", .body = OK_BODY});
+	kube_world_get(w, "/a");
+	assert_false(kube_client_clock(w->client, &ahead));
+	expect(w, (struct fake_answer){.match = "GET /b",
+			  .headers = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n",
+			  .body = OK_BODY});
+	kube_world_get(w, "/b");
+	assert_true(kube_client_clock(w->client, &ahead));
+	/* RFC 9110's example is 784111777. */
+	assert_true(ahead < 0);
+	assert_int_equal(
+		(uint64_t)((int64_t)clock_real() + ahead) / SECONDS(60), 784111777ULL / 60);
+	assert_string_equal(kube_client_trouble(w->client), "");
+	expect(w, (struct fake_answer){.match = "POST /c", .how = FAKE_RST});
+	kube_world_do(w, &(struct kube_request_spec){.method = KUBE_POST, .path = "/c"});
+	assert_int_equal(w->status, KUBE_E_TRANSPORT);
+	assert_string_not_equal(kube_client_trouble(w->client), "");
+	expect(w, (struct fake_answer){.match = "GET /d", .body = OK_BODY});
+	kube_world_get(w, "/d");
+	assert_string_equal(kube_client_trouble(w->client), "");
+}
+
 static void each_method_has_its_type(void **state)
 {
 	static const struct {
@@ -514,6 +542,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_get_brings_the_object),
+		T(the_servers_clock_and_silence_are_known),
 		T(each_method_has_its_type),
 		T(json_bodies_are_taken),
 		T(statuses_are_told_apart),
