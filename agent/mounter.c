@@ -72,8 +72,10 @@ int op_set_target(struct op *op, const char *target, bool exclusive, struct err 
 	if (!path)
 		return err_set(e, EINVAL, "%s does not lie beneath the kubelet's root %s", target,
 			op->m->o.kubelet_root);
-	if (path_relative_check(path, e) < 0)
-		return err_prefix(e, "%s", target);
+	if (path_relative_check(path, e) < 0) {
+		err_prefix(e, "%s", target);
+		return -EINVAL;
+	}
 	op->target = strdup(path);
 	if (!op->target)
 		return err_sys(e, ENOMEM, "%s", target);

@@ -2,12 +2,13 @@
 # broker.sh: berth-agent's broker with tests/bench/testfront as its front. Sourced after lib.sh.
 #
 #   broker_start [COMMAND...] kubelet root $kubelet, run directory $run; waits for the front. Run by a command that enters
-#                             namespaces: --host-proc /proc
+#                             namespaces: --host-proc /proc. $broker_under: a supervisor before it
 #   tell COMMAND...           the front's answer to one command, without its tag
 #   children                  pids of the broker's children but the front
 
 kubelet=
 run=
+broker_under=()
 
 broker_setup() {
 	kubelet=$work/kubelet
@@ -20,11 +21,11 @@ broker_setup() {
 broker_start() { # what runs it (nsenter ...), nothing for --host self
 	local host=(--host self)
 	[ $# -eq 0 ] || host=(--host-proc /proc)
-	"$@" "$bin/berth-agent" "${host[@]}" --node n --kubelet-root "$kubelet" --run-dir "$run" --pool "$work/pool" --front "$bin/testfront" \
+	"$@" "${broker_under[@]}" "$bin/berth-agent" "${host[@]}" --node n --kubelet-root "$kubelet" --run-dir "$run" --pool "$work/pool" --front "$bin/testfront" \
 		--nfs-worker "$bin/berth-nfs" ${idle_ms:+--idle-ms "$idle_ms"} >>"$work/agent.log" 2>&1 &
 	broker=$!
 	daemons+=("$broker")
-	if [ $# -gt 0 ]; then
+	if [ $# -gt 0 ] || [ ${#broker_under[@]} -gt 0 ]; then
 		wait_until 20 pgrep -f "^$bin/berth-agent "
 		broker=$(pgrep -o -f "^$bin/berth-agent ")
 		daemons+=("$broker")
