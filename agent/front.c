@@ -47,10 +47,12 @@ static void on_ended(
 {
 	struct front *f = userdata;
 
-	(void)what;
-	(void)p;
 	if (end->code == RPC_OK)
 		eyes_published(f->eyes);
+	/* A bind that was seen before its publication was known was nobody's then. */
+	if (end->code == RPC_OK && streq(what, "publish") &&
+		!mounts_find(eyes_mounts(f->eyes), p->target))
+		eyes_look(f->eyes);
 	if (f->admin)
 		admin_changed(f->admin);
 }
