@@ -106,6 +106,24 @@ static int pool_source(const struct mount_child *c, const struct mount_order *o,
 	return err_set(e, EACCES, "%s is not among the --pool DIR of berth-agent", o->path);
 }
 
+/* The export was made anew on its server, or withdrawn and given back: so is its mount. Without an
+ * address the front sends the order again with one. */
+static int publish_anew(
+	struct mount_child *c, const struct mount_order *o, const struct bind *b, struct err *e)
+{
+	enum bind_outcome outcome;
+	struct place p;
+	int r;
+
+	if (!o->address)
+		return err_set(e, ENOMEDIUM, "export mount %s is stale", o->id);
+	err_clear(e);
+	r = export_place(c, o->id, &p, e);
+	if (r >= 0)
+		r = export_mount(c, o, &p, e);
+	return r < 0 ? r : bind_make(b, &outcome, e);
+}
+
 static int order_publish(struct mount_child *c, const struct mount_order *o, struct err *e)
 {
 	char root[PATH_MAX];
@@ -120,7 +138,8 @@ static int order_publish(struct mount_child *c, const struct mount_order *o, str
 		return r;
 	b.source = (struct place){.root = root, .path = o->directory};
 	b.same_filesystem = !o->id;
-	return bind_make(&b, &outcome, e);
+	r = bind_make(&b, &outcome, e);
+	return r == -ESTALE && o->id ? publish_anew(c, o, &b, e) : r;
 }
 
 /* ---- the others ---------------------------------------------------------------------------- */
