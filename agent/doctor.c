@@ -90,8 +90,8 @@ void doctor_judge_nfs(bool there, const char *why, doctor_fn fn, void *userdata)
 	if (there) {
 		say(&f, "the kernel has an NFS client");
 	} else {
-		say(&f, "the kernel has no NFS client%s%s: NFS volumes cannot be used on this node",
-			*why ? ": " : "", why);
+		say(&f, "%s: NFS volumes cannot be used on this node",
+			*why ? why : "the kernel has no NFS client");
 		mend(&f,
 			"modprobe nfs on the node (package linux-modules-extra or kernel-modules "
 			"of the distribution), put nfs into /etc/modules-load.d; the agent sees it "

@@ -42,8 +42,9 @@ static void judge_nfs(doctor_fn fn, void *userdata)
 		u.release[0] = '\0';
 	(void)snprintf(path, sizeof(path), "/lib/modules/%s/modules.dep", u.release);
 	doctor_judge_nfs(false,
-		file_has(path, "/nfs/nfs.ko") ? "the module nfs is not loaded"
-					      : "there is no module nfs for it",
+		file_has(path, "/nfs/nfs.ko")
+			? "the kernel has no NFS client, its module nfs is not loaded"
+			: "the kernel has no NFS client, and no module nfs",
 		fn, userdata);
 }
 

@@ -124,7 +124,9 @@ static void put_number(const json_t *row, const struct list_column *c, char dst[
 	const json_t *value = json_object_get(row, c->key);
 	char text[HUMAN_MAX];
 
-	if (!json_is_number(value))
+	/* A pool of no size is one that nobody has measured. */
+	if (!json_is_number(value) || (c->cell == CELL_BYTES && json_integer_value(json_object_get(
+									row, "capacity")) == 0))
 		(void)str_copy_cut(dst, CELL_MAX, "-");
 	else if (c->cell == CELL_BYTES)
 		(void)str_copy_cut(
