@@ -237,7 +237,8 @@ test-libnfs5:
 test-real-api: all $(BENCH_TOOLS)
 	@O=$(O) tests/cluster/test-real-api
 e2e: all
-	@O=$(O) tools/run-tests --timeout 2400 tests/cluster/statefulset.test
+	@O=$(O) tools/run-tests --timeout 1500 --again tests/cluster/statefulset.test; status=$$?; \
+		! [ -f $(O)/e2e.txt ] || cat $(O)/e2e.txt; exit $$status
 demo:
 	@tools/deps build demo
 	@$(MAKE) --no-print-directory all

@@ -8,11 +8,17 @@ system=berth-system
 
 on() { "$cluster/on" "$BERTH_CLUSTER_DIR" "$@"; } # n1|n2, command...
 now() { echo "${EPOCHREALTIME/./}"; }
+# For people, also where only the counts are shown: `make e2e` prints the file at the end.
+tell() { # text
+	diag "$1"
+	echo "$1" >>"$O/e2e.txt"
+}
 # Names a scenario; how long the last one took is said when the next begins.
-scenario() { # name
-	[ -z "${began:-}" ] || diag "took $((($(now) - began) / 1000)) ms"
+scenario() { # name, or nothing after the last one
+	[ -z "${began:-}" ] || tell "$(printf '%6d ms  %s' $((($(now) - began) / 1000)) "$title")"
 	began=$(now)
-	[ -z "${1:-}" ] || diag "=== $1"
+	title=${1:-}
+	[ -z "$title" ] || diag "=== $title"
 }
 
 # ---- Berth ---------------------------------------------------------------------------------------
