@@ -71,13 +71,19 @@ static void on_usage(const struct err *e, const struct mounter_usage *u, void *u
 	free(s);
 }
 
-/* "Volume unknown or not at volume_path" (contracts.md 2.3). What was rebuilt from mountinfo alone
- * does not know its volume's handle. */
-static bool is_there(const struct node *n, const struct csi_stats_request *r)
+/*
+ * "Volume unknown or not at volume_path" (contracts.md 2.3). What was rebuilt from mountinfo alone
+ * does not know its volume's handle; a publication that we forgot (the file was lost, a pool's
+ * volume) is one where something is mounted, which the call itself tells.
+ */
+static bool may_be_there(const struct node *n, const struct csi_stats_request *r)
 {
 	const struct publication *p = publications_at(n->o.publications, r->volume_path);
+	char uid[PUBLICATION_PART_MAX], volume[PUBLICATION_PART_MAX];
 
-	return p && (!p->mode || streq(p->volume, r->volume_id));
+	if (!p)
+		return publication_target(n->kubelet_root, r->volume_path, uid, volume) >= 0;
+	return !p->mode || streq(p->volume, r->volume_id);
 }
 
 void node_stats(struct csi_call *c, const struct csi_stats_request *r, void *userdata)
@@ -86,7 +92,7 @@ void node_stats(struct csi_call *c, const struct csi_stats_request *r, void *use
 	struct err e = ERR_NULL;
 	struct stats_call *s;
 
-	if (!is_there(d->node, r)) {
+	if (!may_be_there(d->node, r)) {
 		csi_fail(c, RPC_NOT_FOUND, "volume %s is not published at %s", r->volume_id,
 			r->volume_path);
 		return;

@@ -120,13 +120,19 @@ static void not_found(void **state)
 	struct node_world *w = *state;
 	struct csi_call c;
 
-	stats(w, &c, "pv", TARGET("1"));
+	stats(w, &c, "pv", "/etc");
 	is_code(&c, RPC_NOT_FOUND);
+	assert_int_equal(world.usages, 0);
 	published(w, "pv", TARGET("1"));
 	stats(w, &c, "other", TARGET("1"));
 	is_code(&c, RPC_NOT_FOUND);
+	/* Nobody knows of it: what is mounted there decides. */
 	stats(w, &c, "pv", TARGET("2"));
+	usage_ends(ENOENT);
 	is_code(&c, RPC_NOT_FOUND);
+	stats(w, &c, "forgotten", TARGET("2"));
+	usage_ends(0);
+	is_code(&c, RPC_OK);
 	/* Unmounted behind our back. */
 	stats(w, &c, "pv", TARGET("1"));
 	usage_ends(ENOENT);
