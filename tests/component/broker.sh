@@ -50,7 +50,8 @@ told() { # tag
 tell() { # command...
 	tag=$(($(cat "$work/tag" 2>/dev/null || echo 0) + 1))
 	echo "$tag" >"$work/tag"
-	echo "c$tag $*" >"$run/front/in"
+	# Opened both ways: without a front it would wait for one.
+	echo "c$tag $*" 1<>"$run/front/in"
 	wait_until "${tell_seconds:-30}" told "c$tag" || { echo "no answer"; return; }
 	sed -n "s/^c$tag //p" "$run/front/out"
 }
