@@ -3,6 +3,7 @@
 #include "agent/admin_watch.h"
 
 #include <errno.h>
+#include <malloc.h>
 
 #include "agent/admin_json.h"
 #include "base/clock.h"
@@ -156,6 +157,7 @@ static void compare(struct admin_watch *w, enum admin_kind k)
 	w->told[k] = now;
 }
 
+/* Rows of thousands of mounts were many small pieces: glibc keeps them unless it is told. */
 static void forget(struct admin_watch *w)
 {
 	for (int k = 0; k < _ADMIN_KIND_MAX; k++) {
@@ -163,6 +165,7 @@ static void forget(struct admin_watch *w)
 		w->told[k] = NULL;
 	}
 	timer_disarm(w->look);
+	(void)malloc_trim(0);
 }
 
 /* A kind that nobody had watched begins as it is now. */
