@@ -9,6 +9,11 @@
 #include "base/pathat.h"
 #include "base/str.h"
 
+/* libnfs encodes a compound into 4,096 bytes with the RPC's header, a PUTFH and each REMOVE's
+ * numbers and padding (libraries.md 4). */
+#define REMOVES_BYTES 3200U
+#define REMOVE_BYTES 11U
+
 /* Numbers whose errno is another one than themselves. */
 static const struct {
 	uint32_t status;
@@ -104,4 +109,17 @@ bool nfs_page_add(struct nfs_page *p, const char *name, size_t len, uint64_t coo
 	p->text[p->used + len] = '\0';
 	p->used += len + 1;
 	return true;
+}
+
+size_t nfs_page_removes(const struct nfs_page *p, size_t first, size_t max)
+{
+	size_t n = 0, bytes = 0;
+
+	while (n < max && first + n < p->n) {
+		bytes += REMOVE_BYTES + strlen(nfs_page_name(p, first + n));
+		if (n > 0 && bytes > REMOVES_BYTES)
+			break;
+		n++;
+	}
+	return n;
 }

@@ -70,6 +70,8 @@ enum call_kind {
 	CALL_SETATTR, /* dir, set */
 	CALL_MKDIR,   /* dir, name, set → fh, attr */
 	CALL_REMOVE,  /* dir, name: no directory (NFSv4: an empty one too) */
+	CALL_REMOVES, /* NFSv4 alone: dir, page, first, count: these names of the page one after the
+		       * other, as REMOVE; done: how many went, r is of the first that did not */
 	CALL_RMDIR,   /* dir, name */
 	CALL_RENAME,  /* dir, name → to, to_name */
 	CALL_READDIR, /* dir, cookie, page → page */
@@ -97,8 +99,9 @@ struct call {
 	uint64_t cookie;
 	char verf[8];
 	struct nfs_page *page;
-	uint64_t wait;     /* ns before it is sent; back to 0 with that */
-	uint64_t deadline; /* clock_now(): no more waiting for a server that asks for patience */
+	size_t first, count; /* names of the page */
+	uint64_t wait;       /* ns before it is sent; back to 0 with that */
+	uint64_t deadline;   /* clock_now(): no more waiting for a server that asks for patience */
 	void *userdata;
 	size_t tag; /* the caller's own */
 
@@ -133,6 +136,8 @@ bool nfs_fh_equal(const struct nfs_fh *a, const struct nfs_fh *b);
 /* Appends a name the server sent; false where it is none or there is no room. */
 bool nfs_page_add(struct nfs_page *p, const char *name, size_t len, uint64_t cookie);
 void nfs_page_reset(struct nfs_page *p);
+/* How many names from first on fit into one CALL_REMOVES, at most max. */
+size_t nfs_page_removes(const struct nfs_page *p, size_t first, size_t max);
 static inline const char *nfs_page_name(const struct nfs_page *p, size_t i)
 {
 	return p->text + p->at[i];

@@ -158,6 +158,18 @@ static int send_remove(struct server *s, struct call *c)
 	return compound_send(&m, s, c);
 }
 
+static int send_removes(struct server *s, struct call *c)
+{
+	struct compound m = {.n = 0};
+
+	if (c->count > COMPOUND_OPS - 1)
+		return -EINVAL;
+	compound_fh(&m, &c->dir);
+	for (size_t i = 0; i < c->count; i++)
+		compound_name(&m, OP_REMOVE, nfs_page_name(c->page, c->first + i));
+	return compound_send(&m, s, c);
+}
+
 /* REMOVE takes anything; a symlink or file that has come in a directory's place is none of ours. */
 static int send_rmdir(struct server *s, struct call *c)
 {
@@ -263,6 +275,27 @@ static void got_nothing(struct call *c, const COMPOUND4res *res)
 	call_done(c, 0, 0, NULL);
 }
 
+/* The server stops at the first that fails. */
+static void count_removes(struct call *c, const COMPOUND4res *res)
+{
+	c->done = 0;
+	for (u_int i = 0; i < res->resarray.resarray_len && c->done < c->count; i++) {
+		const nfs_resop4 *r = &res->resarray.resarray_val[i];
+
+		if (r->resop == OP_REMOVE && r->nfs_resop4_u.opremove.status == NFS4_OK)
+			c->done++;
+	}
+}
+
+static void got_removes(struct call *c, const COMPOUND4res *res)
+{
+	(void)res;
+	if (c->done < c->count)
+		bad_reply(c);
+	else
+		call_done(c, 0, 0, NULL);
+}
+
 static void got_readdir(struct call *c, const COMPOUND4res *res)
 {
 	const nfs_resop4 *r = compound_result(res, OP_READDIR);
@@ -325,6 +358,7 @@ static const struct rpc4 table[_CALL_KIND_MAX] = {
 	[CALL_SETATTR] = {send_setattr, got_nothing},
 	[CALL_MKDIR] = {send_mkdir, got_object},
 	[CALL_REMOVE] = {send_remove, got_nothing},
+	[CALL_REMOVES] = {send_removes, got_removes},
 	[CALL_RMDIR] = {send_rmdir, got_nothing},
 	[CALL_RENAME] = {send_rename, got_nothing},
 	[CALL_READDIR] = {send_readdir, got_readdir},
@@ -367,6 +401,8 @@ static void on_reply(struct rpc_context *rpc, int status, void *data, void *user
 
 	(void)rpc;
 	server_answered(c->server);
+	if (status == RPC_STATUS_SUCCESS && res && c->kind == CALL_REMOVES)
+		count_removes(c, res);
 	if (status != RPC_STATUS_SUCCESS || !res)
 		call_rejected(c, status, data);
 	else if (opens(c))

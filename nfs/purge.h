@@ -11,6 +11,9 @@
 /* Calls in flight: alone, and beside other operations, which must not wait behind them for long. */
 #define PURGE_WINDOW 128
 #define PURGE_WINDOW_SHARED 32
+/* NFSv4: names in one compound, alone and beside others (libraries.md 4). */
+#define PURGE_BATCH 32
+#define PURGE_BATCH_SHARED 16
 /* Directories held open on the way down; deeper ones are moved up (reliability.md 3.5). */
 #define PURGE_LEVELS 32
 /* One call of the backend. */
@@ -51,8 +54,8 @@ struct purge_level {
 struct purge_slot {
 	struct purge *p;
 	struct call call;
-	size_t entry;
-	unsigned stage; /* who asks: 0 default, 1 owner, 2 owner after chmod */
+	size_t entry, end; /* the name at hand, and behind the last one of this slot */
+	unsigned stage;    /* who asks: 0 default, 1 owner, 2 owner after chmod */
 	enum call_kind what;
 	int first_r; /* of the REMOVE, when RMDIR is tried in doubt */
 	const char *first_why;

@@ -29,6 +29,20 @@ static void slot_send(struct purge_slot *s, enum call_kind kind)
 	server_call(&p->w->server, c, on_slot, s);
 }
 
+/* The names of the slot from its entry on. */
+static void slot_begin(struct purge_slot *s)
+{
+	struct purge_level *l = purge_top(s->p);
+
+	s->stage = l->opened ? 2 : l->as_owner ? 1 : 0;
+	s->what = CALL_REMOVE;
+	s->turns = 0;
+	s->call.page = l->page;
+	s->call.first = s->entry;
+	s->call.count = s->end - s->entry;
+	slot_send(s, s->call.count > 1 ? CALL_REMOVES : CALL_REMOVE);
+}
+
 static void slot_over(struct purge_slot *s, enum purge_entry state)
 {
 	struct purge_level *l = purge_top(s->p);
@@ -128,32 +142,53 @@ static void slot_answer(struct purge_slot *s)
 	}
 }
 
+/* Those that went; what is left to say is about the one behind them. False: nothing. */
+static bool slot_take_removes(struct purge_slot *s)
+{
+	size_t done = s->call.done;
+
+	for (size_t i = 0; i < done; i++, s->entry++)
+		slot_over(s, ENTRY_GONE);
+	if (s->entry >= s->end)
+		return false;
+	s->call.kind = CALL_REMOVE;
+	s->call.name = nfs_page_name(purge_top(s->p)->page, s->entry);
+	return true;
+}
+
 static void on_slot(struct call *c, void *userdata)
 {
 	struct purge_slot *s = userdata;
 	struct purge *p = s->p;
 
-	(void)c;
 	s->busy = false;
 	p->busy--;
-	slot_answer(s);
+	if (c->kind != CALL_REMOVES || slot_take_removes(s))
+		slot_answer(s);
+	/* With a handle that is stale all names are asked for anew, later. */
+	if (!s->busy && s->entry + 1 < s->end && !purge_top(p)->stale) {
+		s->entry++;
+		slot_begin(s);
+	}
 	purge_pump(p);
 }
 
 void purge_send_names(struct purge *p, struct purge_level *l)
 {
-	size_t window = p->w->n_ops > 1 ? PURGE_WINDOW_SHARED : PURGE_WINDOW;
+	bool alone = p->w->n_ops <= 1;
+	size_t window = alone ? PURGE_WINDOW : PURGE_WINDOW_SHARED, batch = 1;
 
-	for (size_t i = 0; i < window && l->at < l->page->n; i++) {
+	if (p->w->server.protocol->version == 4)
+		batch = alone ? PURGE_BATCH : PURGE_BATCH_SHARED;
+	for (size_t i = 0; i < window / batch && l->at < l->page->n; i++) {
 		struct purge_slot *s = &p->slots[i];
 
 		if (s->busy)
 			continue;
-		s->entry = l->at++;
-		s->stage = l->opened ? 2 : l->as_owner ? 1 : 0;
-		s->what = CALL_REMOVE;
-		s->turns = 0;
-		l->page->state[s->entry] = ENTRY_SENT;
-		slot_send(s, CALL_REMOVE);
+		s->entry = l->at;
+		s->end = l->at + nfs_page_removes(l->page, l->at, batch);
+		for (; l->at < s->end; l->at++)
+			l->page->state[l->at] = ENTRY_SENT;
+		slot_begin(s);
 	}
 }
