@@ -129,7 +129,7 @@ int settings_allow(const json_t *value, void *target, struct err *e)
 void settings_allow_done(struct settings_allow *a)
 {
 	free(a->places);
-	*a = (struct settings_allow){NULL};
+	*a = (struct settings_allow){.n = 0};
 }
 
 bool settings_allow_names(const struct settings_allow *a, const char *server, const char *export_)

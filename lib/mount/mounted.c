@@ -24,13 +24,13 @@
 #ifndef SYS_statmount
 #define SYS_statmount 457
 #endif
-/* uapi/linux/mount.h of 6.8; the headers of Debian 12 do not have it yet. */
-#define STATMOUNT_SB_BASIC 0x1U
-#define STATMOUNT_MNT_BASIC 0x2U
+/* uapi/linux/mount.h of 6.8 under names of our own: headers before that lack them. */
+#define ASK_SB_BASIC 0x1U
+#define ASK_MNT_BASIC 0x2U
 #define SB_RDONLY_ 0x1U
 #define SB_SYNCHRONOUS_ 0x10U
 #define SB_DIRSYNC_ 0x80U
-struct mnt_id_request {
+struct statmount_query {
 	uint32_t size;
 	uint32_t spare;
 	uint64_t mnt_id;
@@ -231,8 +231,8 @@ static uint32_t flags_of_kernel(const struct statmount_answer *a)
 
 static int flags_by_statmount(int fd, uint32_t *ret)
 {
-	const uint64_t wanted = STATMOUNT_SB_BASIC | STATMOUNT_MNT_BASIC;
-	struct mnt_id_request request = {.size = sizeof(request), .param = wanted};
+	const uint64_t wanted = ASK_SB_BASIC | ASK_MNT_BASIC;
+	struct statmount_query request = {.size = sizeof(request), .param = wanted};
 	struct statmount_answer answer;
 	struct statx x;
 
