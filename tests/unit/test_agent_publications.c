@@ -314,8 +314,11 @@ static void bounded(void **state)
 static void no_memory(void **state)
 {
 	struct world *w = *state;
+	struct publications *kept;
 
-	put(open_file(w), "a", "/t/1");
+	kept = open_file(w);
+	put(kept, "a", "/t/1");
+	publications_free(kept);
 	FAULT_LOOP
 	{
 		struct publications *v = NULL;
