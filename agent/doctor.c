@@ -83,13 +83,15 @@ void doctor_judge_kernel(const struct doctor_kernel *k, doctor_fn fn, void *user
 	judge_landlock(k, fn, userdata);
 }
 
-void doctor_judge_nfs(bool there, const char *why, doctor_fn fn, void *userdata)
+void doctor_judge_nfs(bool there, const char *why, unsigned volumes, doctor_fn fn, void *userdata)
 {
-	struct doctor_finding f = found("nfs", there ? DOCTOR_OK : DOCTOR_ERROR);
+	struct doctor_finding f = found("nfs", DOCTOR_OK);
 
 	if (there) {
 		say(&f, "the kernel has an NFS client");
 	} else {
+		/* A node that serves pools only is well without. */
+		f.level = volumes > 0 ? DOCTOR_ERROR : DOCTOR_NOTE;
 		say(&f, "%s: NFS volumes cannot be used on this node",
 			*why ? why : "the kernel has no NFS client");
 		mend(&f,
@@ -208,12 +210,13 @@ static bool has_option(const char *options, const char *option)
 static void judge_locks(const struct view_export *x, doctor_fn fn, void *userdata)
 {
 	struct doctor_finding f = found("locks", DOCTOR_NOTE);
+	const char *why = streq(x->state, "Ok") ? x->text : "";
 
 	if (x->version != 3 ||
 		(!has_option(x->options, "nolock") && !has_option(x->options, "local_lock=all")))
 		return;
-	say(&f, "%s:%s is NFSv3 with nolock: file locks hold on this node only", x->server,
-		x->export_);
+	say(&f, "%s:%s is NFSv3 with nolock: file locks hold on this node only%s%s%s", x->server,
+		x->export_, *why ? " (" : "", why, *why ? ")" : "");
 	mend(&f, "NFSv4 on the server; or rpc.statd on the node and mountOptions [lock]");
 	fn(&f, userdata);
 }
@@ -257,9 +260,18 @@ void doctor_judge_export(const struct view_export *x, doctor_fn fn, void *userda
 struct judging {
 	doctor_fn fn;
 	void *userdata;
+	unsigned nfs_volumes;
 	unsigned exports, bad_mounts, sub_paths, stuck;
 	char first[256], first_state[16];
 };
+
+/* "server:/export/directory"; one of a pool is a path. */
+static void on_volume(const struct view_volume *p, void *userdata)
+{
+	struct judging *j = userdata;
+
+	j->nfs_volumes += *p->source && p->source[0] != '/';
+}
 
 static void on_driver(const struct view_driver *d, void *userdata)
 {
@@ -374,9 +386,11 @@ void doctor_judge_view(const struct view *v, doctor_fn fn, void *userdata)
 	struct judging j = {.fn = fn, .userdata = userdata};
 	struct view_node n = {0};
 
+	if (v->volumes)
+		v->volumes(v->agent, on_volume, &j);
 	if (v->node) {
 		v->node(v->agent, &n);
-		doctor_judge_nfs(n.nfs_client, n.nfs_client_text, fn, userdata);
+		doctor_judge_nfs(n.nfs_client, n.nfs_client_text, j.nfs_volumes, fn, userdata);
 		doctor_judge_propagation(
 			n.kubelet_root, n.propagation, n.propagation_text, fn, userdata);
 	}

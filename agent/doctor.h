@@ -50,7 +50,8 @@ void doctor_judge_view(const struct view *v, doctor_fn fn, void *userdata);
 void doctor_judge_local(const char *kubelet_root, doctor_fn fn, void *userdata);
 
 /* For the two above, and tables of tests. */
-void doctor_judge_nfs(bool there, const char *why, doctor_fn fn, void *userdata);
+/* volumes: of NFS, published on this node. Without any, a kernel without client is no error. */
+void doctor_judge_nfs(bool there, const char *why, unsigned volumes, doctor_fn fn, void *userdata);
 void doctor_judge_propagation(
 	const char *root, const char *propagation, const char *why, doctor_fn fn, void *userdata);
 void doctor_judge_driver(const struct view_driver *d, doctor_fn fn, void *userdata);

@@ -35,7 +35,7 @@ static void judge_nfs(doctor_fn fn, void *userdata)
 
 	/* "nodev\tnfs4" */
 	if (file_has("/proc/filesystems", "\tnfs\n") || file_has("/proc/filesystems", "\tnfs4\n")) {
-		doctor_judge_nfs(true, "", fn, userdata);
+		doctor_judge_nfs(true, "", 0, fn, userdata);
 		return;
 	}
 	if (uname(&u) < 0)
@@ -45,7 +45,7 @@ static void judge_nfs(doctor_fn fn, void *userdata)
 		file_has(path, "/nfs/nfs.ko")
 			? "the kernel has no NFS client, its module nfs is not loaded"
 			: "the kernel has no NFS client, and no module nfs",
-		fn, userdata);
+		0, fn, userdata);
 }
 
 static void judge_propagation(const char *root, doctor_fn fn, void *userdata)

@@ -92,9 +92,11 @@ static void test_nfs_and_propagation(void **state)
 	struct heard h = {.n = 0};
 
 	(void)state;
-	doctor_judge_nfs(true, "", hear, &h);
+	doctor_judge_nfs(true, "", 0, hear, &h);
 	heard_is(&h, "nfs", DOCTOR_OK, "has an NFS client");
-	doctor_judge_nfs(false, "no module", hear, &h);
+	doctor_judge_nfs(false, "no module", 0, hear, &h);
+	heard_is(&h, "nfs", DOCTOR_NOTE, "no module");
+	doctor_judge_nfs(false, "no module", 1, hear, &h);
 	heard_is(&h, "nfs", DOCTOR_ERROR, "no module");
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
 		doctor_judge_propagation("/k", cases[i].propagation, cases[i].why, hear, &h);
@@ -220,12 +222,14 @@ static void test_locks(void **state)
 			.version = cases[i].version,
 			.state = "Ok",
 			.round_trip = "ok",
-			.text = ""};
+			.text = "no rpc.statd"};
 
 		doctor_judge_export(&x, hear, &h);
 		assert_int_equal(h.n, cases[i].findings);
-		if (h.n == 2)
+		if (h.n == 2) {
 			assert_string_equal(h.all[1].check, "locks");
+			assert_non_null(strstr(h.all[1].text, "(no rpc.statd)"));
+		}
 		h.n = 0;
 	}
 }
@@ -252,6 +256,18 @@ static void test_a_whole_node(void **state)
 	assert_int_equal(count(&h, "subPath", DOCTOR_NOTE), 1);
 	assert_int_equal(count(&h, "registration", DOCTOR_OK), 2);
 	h.n = 0;
+	/* Without a client, volumes on NFS are the error. */
+	w.node.nfs_client = false;
+	w.node.nfs_client_text = "no NFS client";
+	doctor_judge_view(&w.view, hear, &h);
+	assert_int_equal(count(&h, "nfs", DOCTOR_ERROR), 1);
+	h.n = 0;
+	w.volumes[0] = w.volumes[2];
+	w.n_volumes = 1;
+	doctor_judge_view(&w.view, hear, &h);
+	assert_int_equal(count(&h, "nfs", DOCTOR_NOTE), 1);
+	h.n = 0;
+	view_world_init(&w, NULL);
 	view_world_hang(&w);
 	w.node.children_stuck = 1;
 	doctor_judge_view(&w.view, hear, &h);
@@ -280,7 +296,7 @@ static void test_local(void **state)
 	(void)state;
 	doctor_judge_local("/nonexistent/kubelet", hear, &h);
 	assert_int_equal(count(&h, "sockets", DOCTOR_ERROR), 1);
-	assert_int_equal(count(&h, "nfs", DOCTOR_OK) + count(&h, "nfs", DOCTOR_ERROR), 1);
+	assert_int_equal(count(&h, "nfs", DOCTOR_OK) + count(&h, "nfs", DOCTOR_NOTE), 1);
 	assert_true(h.n >= 3);
 }
 
