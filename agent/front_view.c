@@ -7,6 +7,7 @@
 #include "agent/front.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "mount/mounted.h"
 
 #define SOURCE_MAX 2048
 
@@ -215,6 +216,17 @@ static void fill_mounted(
 		row->round_trip = health_reach_name(health_of(h, m->server, m->port));
 }
 
+/* Of a mount that an earlier front made, the options are what is left to see. */
+static const char *export_remark(
+	const struct mounter_export *x, const struct mounts_entry *m, unsigned version)
+{
+	if (m && *m->why)
+		return m->why;
+	if (!*x->note && m && version == 3 && mounted_option(m->options, "nolock", NULL, 0))
+		return "nolock: file locks are kept on this node alone";
+	return x->note;
+}
+
 static void view_one_export(const struct mounter_export *x, void *userdata)
 {
 	const struct export_walk *w = userdata;
@@ -236,6 +248,7 @@ static void view_one_export(const struct mounter_export *x, void *userdata)
 		m = mounts_find(eyes_mounts(w->f->eyes), path);
 	if (m)
 		fill_mounted(w->f, m, &row);
+	row.text = export_remark(x, m, row.version);
 	w->fn(&row, w->userdata);
 }
 

@@ -27,6 +27,10 @@ struct mount_child {
 	struct buf reply; /* of the current order */
 };
 
+/* The resolver has just had an answer from there: one that is silent now froze meanwhile, and is
+ * not worth the order's whole deadline. */
+#define PROBE_MS 5000
+
 /* ---- publish ------------------------------------------------------------------------------- */
 
 static struct place target_of(const struct mount_child *c, const struct mount_order *o)
@@ -56,8 +60,8 @@ static int export_is_mounted(const struct place *p, struct err *e)
 	return r < 0 ? r : m.exists && m.is_root;
 }
 
-static int export_mount(const struct mount_child *c, const struct mount_order *o,
-	const struct place *p, struct err *e)
+static int export_mount(
+	struct mount_child *c, const struct mount_order *o, const struct place *p, struct err *e)
 {
 	const struct nfs_mount n = {.server = o->server,
 		.address = o->address,
@@ -65,12 +69,18 @@ static int export_mount(const struct mount_child *c, const struct mount_order *o
 		.target = *p,
 		.flags = o->export_flags & MOUNTF_EXPORT,
 		.version = (int)o->version,
-		.options = o->options};
+		.options = o->options,
+		.probe_ms = PROBE_MS};
 	struct nfs_mounted made;
+	int r;
 
 	if (mkdirat(AT_FDCWD, c->exports, 0700) < 0 && errno != EEXIST)
 		return err_sys(e, errno, "cannot make %s", c->exports);
-	return nfs_mount_make(&n, &made, e);
+	r = nfs_mount_make(&n, &made, e);
+	if (r < 0)
+		return r;
+	buf_reset(&c->reply);
+	return pack_str(&c->reply, made.note);
 }
 
 /* The volume's source, with its export mounted. */

@@ -15,7 +15,8 @@
  */
 enum mount_order_kind {
 	/*
-	 * Binds export id's (or the pool's) directory at target. Reply: nothing.
+	 * Binds export id's (or the pool's) directory at target. Reply: nothing, or where the order
+	 * mounted the export, nfs_mounted.note.
 	 * -ENOMEDIUM: the export is not mounted and the order has no address to mount it from.
 	 */
 	MOUNT_ORDER_PUBLISH = 1,

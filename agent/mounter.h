@@ -128,6 +128,8 @@ int mounter_rshared(struct mounter *m, mounter_sharing_fn fn, void *userdata, st
 struct mounter_export {
 	const char *id;     /* name under the exports directory: hash of server, export, options */
 	const char *source; /* "server:/export" as in mountinfo */
+	const char *note;   /* for people: why it was not mounted as one would wish (local locks,
+			       an older version); "" where it was, or an earlier front mounted it */
 	size_t publications;
 	uint64_t idle_ns; /* since nobody uses it, 0: in use */
 };

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "mount/table.h"
+#include "worker/frame.h"
 
 #define IDLE_DEFAULT SECONDS(600)
 /* How often mountinfo is looked at for users, as a part of the time that an export mount may idle.
@@ -22,6 +23,15 @@ static struct map_key export_key(const void *value)
 	return map_key_str(((const struct export *)value)->id);
 }
 
+static void export_free(struct export *x)
+{
+	if (!x)
+		return;
+	free(x->source);
+	free(x->note);
+	free(x);
+}
+
 struct export *export_get(struct mounter *m, const char *id, const char *hash, const char *source)
 {
 	struct export *x = map_gets(&m->exports, id);
@@ -33,9 +43,7 @@ struct export *export_get(struct mounter *m, const char *id, const char *hash, c
 		x->source = strdup(source);
 	if (!x || !x->source || str_format(x->id, sizeof(x->id), "%s", id) < 0 ||
 		map_add(&m->exports, x) < 0) {
-		if (x)
-			free(x->source);
-		free(x);
+		export_free(x);
 		return NULL;
 	}
 	str_copy_cut(x->hash, sizeof(x->hash), hash);
@@ -46,8 +54,20 @@ struct export *export_get(struct mounter *m, const char *id, const char *hash, c
 static void export_forget(struct mounter *m, struct export *x)
 {
 	map_removes(&m->exports, x->id);
-	free(x->source);
-	free(x);
+	export_free(x);
+}
+
+void export_note(struct export *x, const void *body, size_t size)
+{
+	struct unpack u = {.p = body, .end = (const char *)body + size};
+	const char *note = size > 0 ? unpack_str(&u) : NULL;
+
+	if (!note || !unpack_done(&u) || streq(note, str_or(x->note, "")))
+		return;
+	if (*note)
+		log_warning("%s: %s", x->source, note);
+	/* Without memory it was said at least. */
+	(void)str_replace(&x->note, note);
 }
 
 void op_use_export(struct op *op, struct export *x)
@@ -200,10 +220,8 @@ void exports_done(struct mounter *m)
 	struct publication *p;
 	struct export *x;
 
-	MAP_FOREACH (&m->exports, x) {
-		free(x->source);
-		free(x);
-	}
+	MAP_FOREACH (&m->exports, x)
+		export_free(x);
 	MAP_FOREACH (&m->publications, p)
 		publication_free(p);
 	map_done(&m->exports);
@@ -255,6 +273,7 @@ void mounter_exports(const struct mounter *m,
 	MAP_FOREACH (&m->exports, x)
 		fn(&(struct mounter_export){.id = x->id,
 			   .source = x->source,
+			   .note = str_or(x->note, ""),
 			   .publications = x->publications,
 			   .idle_ns = x->idle_at ? now - x->idle_at : 0},
 			userdata);

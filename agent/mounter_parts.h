@@ -24,6 +24,7 @@ struct export
 	char id[EXPORT_ID_MAX];
 	char hash[HASH_TEXT_MAX]; /* of "servers:export": its children's key */
 	char *source;
+	char *note;          /* nfs_mounted.note of its mount, NULL: none known */
 	size_t publications; /* at the last look, and those made since */
 	size_t running;      /* operations that need it */
 	uint64_t idle_at;    /* since then nobody uses it; 0: in use */
@@ -117,6 +118,8 @@ void op_use_export(struct op *op, struct export *x);
 /* It failed: an export without publications is forgotten, unless others are at it. Should it be
  * mounted, the next look at mountinfo finds it. */
 void op_leave_export(struct op *op);
+/* What a child said of the mount that it made, body of its reply; logged where it is new. */
+void export_note(struct export *x, const void *body, size_t size);
 void publication_set(struct mounter *m, const char *target, const char *hash, bool nfs);
 void publication_drop(struct mounter *m, const char *target);
 int exports_watch(struct mounter *m);

@@ -247,6 +247,8 @@ static void on_published(struct worker_call *c, const struct worker_reply *reply
 	(void)c;
 	op->call = NULL;
 	if (r >= 0) {
+		if (op->x)
+			export_note(op->x, reply->body, reply->size);
 		publish_succeeded(op);
 		return;
 	}

@@ -90,7 +90,7 @@ struct view_export {
 	uint64_t round_trip_ns;  /* of the last answer, 0 for none */
 	uint64_t answered;       /* last answer of the server */
 	unsigned volumes;        /* publications on it */
-	const char *text;
+	const char *text;        /* why, where not Ok; else what is worth knowing: local locks */
 };
 
 /* What is being done or waits. */

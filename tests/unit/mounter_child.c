@@ -54,6 +54,8 @@ static int obey(uint32_t kind, const struct mount_order *o, struct buf *reply)
 				return -ENOMEM;
 	if (kind == MOUNT_ORDER_UNMOUNT || kind == MOUNT_ORDER_DROP)
 		return pack_u64(reply, says(o, "nothing") ? 0 : 1);
+	if (kind == MOUNT_ORDER_PUBLISH && says(o, "lonely"))
+		return pack_str(reply, "locks are kept on this node");
 	if (kind == MOUNT_ORDER_RSHARED && pack_u64(reply, MOUNTER_REFUSED) >= 0)
 		return pack_str(reply, "a pod is mounted below");
 	return 0;

@@ -411,6 +411,37 @@ static void exports_come_from_mountinfo(void **state)
 	assert_string_equal(b.data, "0123 nas:/data 1 used;");
 }
 
+static void on_note(const struct mounter_export *x, void *userdata)
+{
+	struct buf *b = userdata;
+
+	assert_true(buf_puts(b, x->note) >= 0);
+}
+
+/* What the child said of the mount stays with it; orders that mounted nothing do not take it away.
+ */
+static void exports_have_notes(void **state)
+{
+	_cleanup_buf_ struct buf before = BUF_NULL(1000), b = BUF_NULL(1000);
+	struct mounter_volume v = volume("a");
+	struct shot s = {.calls = 0};
+
+	(void)state;
+	start(0);
+	assert_int_equal(publish(&s, &v), 0);
+	wait_for(1);
+	mounter_exports(w.m, on_note, &before);
+	assert_int_equal(before.len, 0);
+	v.directory = "lonely";
+	assert_int_equal(publish(&s, &v), 0);
+	wait_for(1);
+	v.directory = "b";
+	assert_int_equal(publish(&s, &v), 0);
+	wait_for(1);
+	mounter_exports(w.m, on_note, &b);
+	assert_string_equal(b.data, "locks are kept on this node");
+}
+
 static void idle_exports_go(void **state)
 {
 	(void)state;
@@ -509,6 +540,7 @@ int main(int argc, char **argv)
 		TEST(detached_on_request),
 		TEST(usage_and_sharing),
 		TEST(exports_come_from_mountinfo),
+		TEST(exports_have_notes),
 		TEST(idle_exports_go),
 		TEST(used_exports_stay),
 		TEST(missing_mountinfo_is_said),
