@@ -165,7 +165,17 @@ static void keep_shared(struct front *f)
 		on_sharing(&e, MOUNTER_REFUSED, f);
 }
 
-/* A kernel without NFS does not become a node that pods with NFS volumes are sent to. */
+static void look_for_nfs(struct front *f);
+
+static void on_asked(const struct err *e, void *userdata)
+{
+	if (e->code)
+		log_info("%s", e->text);
+	look_for_nfs(userdata);
+}
+
+/* A kernel without NFS does not become a node that pods with NFS volumes are sent to. One that has
+ * it as a module nobody has asked for yet is asked, once. */
 static void look_for_nfs(struct front *f)
 {
 	struct front_driver *d = &f->drivers[NODE_NFS];
@@ -176,6 +186,11 @@ static void look_for_nfs(struct front *f)
 	if (!*d->name)
 		return;
 	has = nfs_client_is_there(NULL, &e);
+	if (!has && !f->nfs_asked) {
+		f->nfs_asked = true;
+		if (mounter_nfs_client(f->mounter, on_asked, f, NULL) >= 0)
+			return;
+	}
 	if (has == had && f->nfs_looked)
 		return;
 	f->nfs_looked = true;

@@ -42,7 +42,7 @@ struct front {
 	char nfs_text[ERR_TEXT_MAX]; /* why the kernel has no NFS client, "" if it has */
 	char sharing_text[ERR_TEXT_MAX];
 	uint64_t started; /* clock_real() */
-	bool stopping, swept, nfs_looked;
+	bool stopping, swept, nfs_looked, nfs_asked;
 	unsigned draining; /* services that still have calls */
 
 	struct loop *loop;

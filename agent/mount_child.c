@@ -212,6 +212,13 @@ static int order_rshared(struct mount_child *c, const struct mount_order *o, str
 	return 0;
 }
 
+static int order_client(struct mount_child *c, const struct mount_order *o, struct err *e)
+{
+	(void)c;
+	(void)o;
+	return nfs_mount_available(e);
+}
+
 /* ---- the loop ------------------------------------------------------------------------------ */
 
 typedef int (*order_fn)(struct mount_child *c, const struct mount_order *o, struct err *e);
@@ -221,6 +228,7 @@ static const order_fn orders[_MOUNT_ORDER_MAX] = {
 	[MOUNT_ORDER_DROP] = order_drop,
 	[MOUNT_ORDER_SPACE] = order_space,
 	[MOUNT_ORDER_RSHARED] = order_rshared,
+	[MOUNT_ORDER_CLIENT] = order_client,
 };
 
 static int serve(struct mount_child *c, const struct frame_header *h, const char *body)

@@ -29,6 +29,9 @@ enum mount_order_kind {
 	MOUNT_ORDER_SPACE,
 	/* Reply: u64, enum mounter_sharing; and the text for MOUNTER_REFUSED. */
 	MOUNT_ORDER_RSHARED,
+	/* Asks the kernel for its NFS client, which loads it where it is a module. Reply: nothing.
+	 */
+	MOUNT_ORDER_CLIENT,
 	_MOUNT_ORDER_MAX
 };
 

@@ -27,6 +27,8 @@
 #define FNV_OFFSET 0xcbf29ce484222325ULL
 #define FNV_PRIME 0x100000001b3ULL
 #define RSHARED_BUDGET SECONDS(15)
+/* A module may have to be read from a slow card. */
+#define CLIENT_BUDGET SECONDS(30)
 
 const char *hash_text(char dst[static HASH_TEXT_MAX], const char *text)
 {
@@ -252,6 +254,36 @@ int mounter_rshared(struct mounter *m, mounter_sharing_fn fn, void *userdata, st
 	if (r < 0) {
 		op_free(op);
 		return err_sys(e, r, "%s", m->o.kubelet_root);
+	}
+	return 0;
+}
+
+/* ---- the NFS client ------------------------------------------------------------------------ */
+
+static void on_client(struct worker_call *c, const struct worker_reply *reply, void *userdata)
+{
+	struct op *op = userdata;
+	struct err e = ERR_NULL;
+
+	(void)c;
+	op->call = NULL;
+	(void)reply_error(op, reply, &e);
+	op_end(op, &e);
+}
+
+int mounter_nfs_client(struct mounter *m, mounter_fn fn, void *userdata, struct err *e)
+{
+	struct op *op;
+	int r = op_new(&op, m, MOUNT_ORDER_CLIENT, CLIENT_BUDGET);
+
+	if (r < 0)
+		return err_sys(e, r, "NFS client");
+	op->fn = fn;
+	op->userdata = userdata;
+	r = op_order(op, "node", &(struct mount_order){.target = NULL}, CLIENT_BUDGET, on_client);
+	if (r < 0) {
+		op_free(op);
+		return err_sys(e, r, "NFS client");
 	}
 	return 0;
 }

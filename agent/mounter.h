@@ -49,8 +49,7 @@ struct mounter_options {
 
 /* Everything is copied. Reads mountinfo for the export mounts and publications that are there. */
 int mounter_new(struct mounter **ret, const struct mounter_options *o, struct err *e);
-/* No callback any more; children end. Mounts stay. */
-struct mounter *mounter_free(struct mounter *m);
+struct mounter *mounter_free(struct mounter *m); /* no callback any more; mounts stay */
 DEFINE_CLEANUP(struct mounter *, mounter_free)
 
 typedef void (*mounter_fn)(const struct err *e, void *userdata);
@@ -59,8 +58,7 @@ enum mounter_kind { MOUNTER_NFS, MOUNTER_HOSTPATH };
 
 struct mounter_volume {
 	enum mounter_kind kind;
-	const char *target;    /* absolute, strictly beneath the kubelet root; made 0750 if missing,
-				  its    parent is the kubelet's */
+	const char *target;    /* absolute, beneath the kubelet root; made 0750 if missing */
 	const char *server;    /* NFS: name, IPv4 or IPv6 ([] or not), or several with commas: the
 				  first that answers. NULL for hostPath */
 	const char *export_;   /* NFS: absolute path on the server; hostPath: the pool's root */
@@ -124,6 +122,8 @@ typedef void (*mounter_sharing_fn)(
 	const struct err *e, enum mounter_sharing sharing, void *userdata);
 /* Makes the kubelet root rshared where that is safe. Repeat it to keep it so. */
 int mounter_rshared(struct mounter *m, mounter_sharing_fn fn, void *userdata, struct err *e);
+/* Asks the kernel for its NFS client, which loads its module where it can. ENODEV: it has none. */
+int mounter_nfs_client(struct mounter *m, mounter_fn fn, void *userdata, struct err *e);
 
 struct mounter_export {
 	const char *id;     /* name under the exports directory: hash of server, export, options */

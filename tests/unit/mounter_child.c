@@ -56,6 +56,8 @@ static int obey(uint32_t kind, const struct mount_order *o, struct buf *reply)
 		return pack_u64(reply, says(o, "nothing") ? 0 : 1);
 	if (kind == MOUNT_ORDER_PUBLISH && says(o, "lonely"))
 		return pack_str(reply, "locks are kept on this node");
+	if (kind == MOUNT_ORDER_CLIENT)
+		return buf_puts(reply, "no NFS client here") < 0 ? -ENOMEM : -ENODEV;
 	if (kind == MOUNT_ORDER_RSHARED && pack_u64(reply, MOUNTER_REFUSED) >= 0)
 		return pack_str(reply, "a pod is mounted below");
 	return 0;
@@ -77,7 +79,7 @@ static int find(const char *body, size_t size, struct buf *reply)
 static int serve(struct worker_child *c, bool resolves)
 {
 	static const char *const names[_MOUNT_ORDER_MAX] = {
-		"", "publish", "unmount", "drop", "space", "rshared"};
+		"", "publish", "unmount", "drop", "space", "rshared", "client"};
 	struct buf reply = BUF_NULL(4096);
 	struct frame_header h;
 	struct mount_order o;

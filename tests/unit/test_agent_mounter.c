@@ -386,6 +386,10 @@ static void usage_and_sharing(void **state)
 	wait_for(1);
 	assert_int_equal(s.sharing, MOUNTER_REFUSED);
 	assert_string_equal(s.e.text, "a pod is mounted below");
+	assert_int_equal(mounter_nfs_client(w.m, on_done, &s, NULL), 0);
+	wait_for(1);
+	assert_int_equal(s.e.code, ENODEV);
+	assert_string_equal(s.e.text, "no NFS client here");
 }
 
 #define EXPORT_LINE(id) \
