@@ -110,12 +110,15 @@ static void works_as_its_own(void **state)
 /* A child that was killed and is not reaped keeps its key: nothing is started beside it. */
 static void stuck_child_is_not_doubled(void **state)
 {
-	struct shot hung = {.calls = 0}, second = {.calls = 0}, elsewhere = {.calls = 0},
-		    third = {.calls = 0};
+	struct shot first = {.calls = 0}, hung = {.calls = 0}, second = {.calls = 0},
+		    elsewhere = {.calls = 0}, third = {.calls = 0};
 	WORLD(w, .window = 1);
 	struct worker_request q = world_request("a", DEED_HANG, NULL);
 
 	(void)state;
+	/* It runs: what follows is given to it at once, however slowly it started. */
+	shoot(&w, &first, "a", DEED_ECHO);
+	world_wait(&w, 1);
 	q.deadline_ns = MILLISECONDS(50);
 	assert_int_equal(shoot_request(&w, &hung, &q), 0);
 	world_wait(&w, 1);
