@@ -192,6 +192,7 @@ ready() { k wait --for=condition=Ready --timeout=1s "$@"; } # pod/name...
 rolled_out() { k -n "${2:-default}" rollout status --timeout=1s "$1"; } # kind/name [, namespace]
 pods_gone() { [ -z "$(k get pods -l "app=$1" -o name)" ]; }
 pod_gone() { ! k get pod "$1" -o name; }
+says() { k logs "$1" | grep -qE "$2"; } # pod, extended regular expression
 uid_of() { k get pod "$1" -o 'jsonpath={.metadata.uid}'; }
 container_of() { k get pod "$1" -o 'jsonpath={.status.containerStatuses[0].containerID}'; }
 delete_pod() { k delete pod --wait=false "$@"; }
