@@ -89,13 +89,32 @@ bool table_wanted(const char *accept)
 	return accept && strstr(accept, "as=Table");
 }
 
+/* Of JSONPath's filters the one that printer columns need, [?(@.type=="Ready")]: the first item
+ * that is so. *path is put behind it. */
+static const json_t *filtered(const json_t *list, const char **path)
+{
+	char key[64], value[64];
+	int behind = 0;
+	json_t *item;
+	size_t i;
+
+	(void)sscanf(*path, "[?(@.%63[^=]==\"%63[^\"]\")]%n", key, value, &behind);
+	*path += behind;
+	if (behind == 0)
+		return NULL;
+	json_array_foreach (list, i, item)
+		if (streq_null(json_string_at(item, key, NULL), value))
+			return item;
+	return NULL;
+}
+
 static const json_t *value_at(const json_t *object, const char *path)
 {
 	char part[128];
 
 	path += *path == '.';
 	while (object && *path) {
-		size_t n = strcspn(path, ".");
+		size_t n = strcspn(path, ".[");
 
 		if (n >= sizeof(part))
 			return NULL;
@@ -103,6 +122,8 @@ static const json_t *value_at(const json_t *object, const char *path)
 		part[n] = '\0';
 		object = json_object_get(object, part);
 		path += n;
+		if (*path == '[')
+			object = filtered(object, &path);
 		path += *path == '.';
 	}
 	return object;
