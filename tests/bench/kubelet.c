@@ -260,7 +260,7 @@ static int usage(void)
 {
 	fputs("usage: kubelet [--times N] [--at-once N] [--timeout S] SOCKET VERB...\n"
 	      "  publish VOLUME TARGET [ro] [mode=N] [group=N] [fs=TYPE] [flag=OPTION] "
-	      "[KEY=VALUE]\n"
+	      "[[attribute=]KEY=VALUE]\n"
 	      "  unpublish VOLUME TARGET | stats VOLUME PATH\n"
 	      "  plugin | plugin-capabilities | probe | capabilities | info\n"
 	      "  getinfo | notify true | notify false TEXT\n"
@@ -272,6 +272,19 @@ static int usage(void)
 static int number(const char *s, uint64_t max, uint64_t *ret)
 {
 	return parse_u64(s, 0, max, ret);
+}
+
+static int take_attribute(struct ctl *c, const char *word)
+{
+	const char *value = strchr(word, '=');
+	char key[128];
+
+	if (!value || (size_t)(value - word) >= sizeof(key))
+		return -EINVAL;
+	memcpy(key, word, (size_t)(value - word));
+	key[value - word] = '\0';
+	put_pair(&c->message, MAP_FIELD, key, value + 1);
+	return 0;
 }
 
 /* One word after the target; 0 or -EINVAL. */
@@ -289,6 +302,9 @@ static int take_word(struct ctl *c, struct buf *mount, uint64_t *mode, const cha
 	memcpy(key, word, (size_t)(value - word));
 	key[value - word] = '\0';
 	value++;
+	/* A volume's attribute may have the name of one of our words. */
+	if (streq(key, "attribute"))
+		return take_attribute(c, value);
 	if (streq(key, "mode"))
 		return number(value, 100, mode);
 	if (streq(key, "fs"))
@@ -298,7 +314,7 @@ static int take_word(struct ctl *c, struct buf *mount, uint64_t *mode, const cha
 	else if (streq(key, "group"))
 		put_text(mount, 3, value);
 	else
-		put_pair(&c->message, MAP_FIELD, key, value);
+		return take_attribute(c, word);
 	return 0;
 }
 
