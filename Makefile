@@ -83,7 +83,7 @@ COMPONENT_TESTS := $(wildcard tests/component/*.test)
 KERNEL_TESTS := $(wildcard tests/kernel/*.test)
 KERNEL_TOOLS := $(patsubst %.c,$(O)/%,$(wildcard tests/kernel/*.c))
 
-.PHONY: all check check-layers check-shape check-format check-fuzz test run-test unit component kernel \
+.PHONY: all check check-layers check-shape check-format check-fuzz test run-test unit component kernel test-kernel \
 	sanitize demo bench format install clean help deps test-real-api e2e image test-libnfs5
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -96,6 +96,7 @@ help:
 #: make             build the programs into build/bin (DEVELOPER=1: warnings are errors, SANITIZE=address,undefined)
 #: make demo        the whole job on this machine, everything set up by itself and cleaned up after
 #: make test        everything that is checked: shape, unit, sanitizer, component, fault, kernel, fuzz smoke
+#: make test-kernel the tests that need a kernel of their own: NFS mounts in user-mode-linux
 #: make check       layers, shape and format
 #: make bench       figures beside limits measured in the same run, also in build/bench.json
 #: make check-fuzz  sixty seconds over all fuzz targets
@@ -223,6 +224,7 @@ unit: $(UNIT_TESTS)
 	@tools/run-tests $(wildcard $(if $(filter *,$(T)),$(UNIT_TESTS),$(O)/tests/unit/$(T)))
 component: all $(FAULT_TOOLS) $(BENCH_TOOLS)
 	@O=$(O) tools/run-tests --timeout 900 --again $(if $(filter *,$(T)),$(COMPONENT_TESTS),tests/component/$(T).test)
+test-kernel: kernel
 kernel: all $(FAULT_TOOLS) $(BENCH_TOOLS) $(KERNEL_TOOLS)
 	@O=$(O) tools/run-tests --timeout 900 --again $(KERNEL_TESTS)
 test: deps
@@ -241,7 +243,7 @@ e2e: all
 		! [ -f $(O)/e2e.txt ] || cat $(O)/e2e.txt; exit $$status
 demo:
 	@tools/deps build demo
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all $(O)/tests/bench/kubelet
 	@O=$(O) tools/demo
 image: all
 	@O=$(O) tools/image build
