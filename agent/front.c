@@ -106,6 +106,15 @@ static bool is_mounted(const char *target, void *userdata)
 	return mounts_find(eyes_mounts(f->eyes), target);
 }
 
+/* eyes → mounter */
+static bool is_hung(const char *target, void *userdata)
+{
+	const struct front *f = userdata;
+	const struct mounts_entry *m = mounts_find(eyes_mounts(f->eyes), target);
+
+	return m && m->state == MOUNTS_HUNG;
+}
+
 /* Once, from the first table: what is published is what is mounted (a file may be old or lost). */
 static void on_looked(void *userdata)
 {
@@ -391,6 +400,8 @@ static int start_storage(struct front *f, struct err *e)
 		.exports_dir = f->exports,
 		.mountinfo = f->o.mountinfo,
 		.export_idle_ns = f->config->export_idle,
+		.is_hung = is_hung,
+		.userdata = f,
 	};
 	int r = nfs_backend_new(&f->nfs, f->loop, &nfs, e);
 

@@ -43,6 +43,9 @@ struct mounter_options {
 	const char *exports_dir;  /* absolute, in the host's mount namespace: /run/berth/exports */
 	const char *mountinfo;    /* of the host's mount namespace, readable by us */
 	uint64_t export_idle_ns;  /* an export mount that nobody uses goes after this (0: 10 min) */
+	/* Whether the server of what is mounted at target is known to be silent. May be NULL. */
+	bool (*is_hung)(const char *target, void *userdata);
+	void *userdata;
 	/* Instead of a broker, for tests: processes that are execve'd (lib/worker/pool.h). */
 	const struct worker_options *workers;
 };
@@ -64,8 +67,7 @@ struct mounter_volume {
 	const char *export_;   /* NFS: absolute path on the server; hostPath: the pool's root */
 	const char *directory; /* beneath it (path_relative_check), NULL or "": all of it */
 	const char *options; /* NFS: PV.mountOptions joined with commas, NULL: none; allow-listed */
-	const char *identity; /* of a pool: must be there and be this one, "" for any, else ENODATA
-				 (pool.h); NULL: not looked at */
+	const char *identity; /* of a pool (pool.h), "" any, else ENODATA; NULL: not looked at */
 	bool readonly;
 	bool suid; /* default nosuid and nodev */
 	bool dev;
@@ -87,10 +89,10 @@ int mounter_publish(struct mounter *m, const struct mounter_volume *v, mounter_f
 
 /*
  * Unmounts all that is mounted at the target, also what we never heard of, and removes the empty
- * directory (never more). Nothing there: success. First plainly, MOUNTER_UMOUNT_RUNG; then, or
- * where it is busy, lazily (MNT_DETACH): a frozen server holds neither. Budget
- * MOUNTER_UNPUBLISH_BUDGET. EBUSY as above. EINVAL: not beneath the kubelet root. ENOTEMPTY: files
- * lie in the directory itself.
+ * directory (never more). Nothing there: success. First plainly, MOUNTER_UMOUNT_RUNG; then, where
+ * it is busy, or at once where it is known to hang, lazily (MNT_DETACH): a frozen server holds
+ * neither. Budget MOUNTER_UNPUBLISH_BUDGET. EBUSY as above. EINVAL: not beneath the kubelet root.
+ * ENOTEMPTY: files lie in the directory itself.
  */
 int mounter_unpublish(
 	struct mounter *m, const char *target, mounter_fn fn, void *userdata, struct err *e);
@@ -128,13 +130,11 @@ int mounter_nfs_client(struct mounter *m, mounter_fn fn, void *userdata, struct 
 struct mounter_export {
 	const char *id;     /* name under the exports directory: hash of server, export, options */
 	const char *source; /* "server:/export" as in mountinfo */
-	const char *note;   /* for people: why it was not mounted as one would wish (local locks,
-			       an older version); "" where it was, or an earlier front mounted it */
+	const char *note;   /* nfs_mounted.note; "" also where an earlier front mounted it */
 	size_t publications;
 	uint64_t idle_ns; /* since nobody uses it, 0: in use */
 };
-/* What export mounts there are, as known now; also those of an earlier front. Pointers are valid in
- * fn only. */
+/* The export mounts as known now, also an earlier front's. Pointers are valid in fn only. */
 void mounter_exports(const struct mounter *m,
 	void (*fn)(const struct mounter_export *x, void *userdata), void *userdata);
 

@@ -48,18 +48,35 @@ static int unmount_send(struct op *op, const char *prefix, uint64_t budget_ns)
 	return op_order(op, prefix, &o, budget_ns, on_unmounted);
 }
 
+static int detach_send(struct op *op)
+{
+	op->rung = UNMOUNT_DETACH;
+	op->m->stats.lazy++;
+	return unmount_send(op, "node", DETACH_BUDGET);
+}
+
 static void detach_last(struct op *op)
 {
 	struct err e = ERR_NULL;
-	int r;
+	int r = detach_send(op);
 
-	op->rung = UNMOUNT_DETACH;
-	op->m->stats.lazy++;
-	r = unmount_send(op, "node", DETACH_BUDGET);
 	if (r >= 0)
 		return;
 	err_sys(&e, r, "%s/%s", op->m->o.kubelet_root, op->target);
 	op_end(op, &e);
+}
+
+/* A plain unmount would only spend its time: an earlier one of the export is still in the kernel,
+ * or its server is known to be silent. */
+static bool is_hung(const struct op *op, const char *target)
+{
+	const struct mounter *m = op->m;
+	char key[BROKER_KEY_MAX];
+
+	if (str_format(key, sizeof(key), "u-%s", op->hash) >= 0 &&
+		worker_pool_is_stuck(m->pool, key))
+		return true;
+	return m->o.is_hung && m->o.is_hung(target, m->o.userdata);
 }
 
 int mounter_unpublish(
@@ -78,7 +95,8 @@ int mounter_unpublish(
 	if (r >= 0) {
 		p = map_gets(&m->publications, op->target);
 		str_copy_cut(op->hash, sizeof(op->hash), p ? p->hash : "local");
-		r = unmount_send(op, "u", MOUNTER_UMOUNT_RUNG);
+		r = is_hung(op, target) ? detach_send(op)
+					: unmount_send(op, "u", MOUNTER_UMOUNT_RUNG);
 		if (r < 0)
 			err_sys(e, r, "%s", target);
 	}

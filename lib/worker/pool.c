@@ -336,6 +336,13 @@ void worker_pool_stats(const struct worker_pool *p, struct worker_stats *ret)
 	*ret = s;
 }
 
+bool worker_pool_is_stuck(const struct worker_pool *p, const char *key)
+{
+	const struct lane *lane = map_gets(&p->lanes, key);
+
+	return lane && lane->lingering > 0;
+}
+
 void worker_pool_each(const struct worker_pool *p,
 	void (*fn)(const char *key, const char *state, size_t waiting, void *userdata),
 	void *userdata)

@@ -103,6 +103,9 @@ int worker_call(struct worker_pool *p, const struct worker_request *q, worker_fn
  * Legal on NULL and for a call in its own callback. */
 void worker_call_cancel(struct worker_call *c);
 
+/* Whether a worker of key was killed and has not ended: what it was at holds it in the kernel. */
+bool worker_pool_is_stuck(const struct worker_pool *p, const char *key);
+
 struct worker_stats {
 	size_t workers; /* processes */
 	size_t waiting; /* queued */

@@ -60,6 +60,12 @@ static void write_mountinfo(const char *text)
 
 #define BASE_TABLE "1 0 8:1 / / rw - ext4 /dev/x rw\n"
 
+static bool is_hung(const char *target, void *userdata)
+{
+	assert_ptr_equal(userdata, &w);
+	return strstr(target, "silent") != NULL;
+}
+
 static void start(uint64_t idle_ns)
 {
 	static const char *const argv[] = {"child", "--worker", NULL};
@@ -75,7 +81,9 @@ static void start(uint64_t idle_ns)
 					 .kubelet_root = ROOT,
 					 .exports_dir = EXPORTS,
 					 .mountinfo = w.mountinfo,
-					 .export_idle_ns = idle_ns},
+					 .export_idle_ns = idle_ns,
+					 .is_hung = is_hung,
+					 .userdata = &w},
 				 &e),
 		0);
 }
@@ -356,6 +364,20 @@ static void busy_and_hung_ones_are_detached(void **state)
 	assert_int_equal(gone.e.code, EACCES);
 }
 
+/* Of a server that is known to be silent nothing is asked plainly. */
+static void known_to_hang_is_detached_at_once(void **state)
+{
+	struct shot s = {.calls = 0};
+
+	(void)state;
+	start(0);
+	assert_int_equal(mounter_unpublish(w.m, ROOT "/pods/silent", on_done, &s, NULL), 0);
+	wait_for(1);
+	assert_int_equal(s.e.code, 0);
+	assert_int_equal(orders("unmount"), 1);
+	assert_true(logged("unmount target=pods/silent id=no source=:@- dir=- flags=0 rung=2"));
+}
+
 static void detached_on_request(void **state)
 {
 	struct shot s = {.calls = 0};
@@ -541,6 +563,7 @@ int main(int argc, char **argv)
 		TEST(errors_come_through),
 		TEST(hostpath_asks_nobody),
 		TEST(busy_and_hung_ones_are_detached),
+		TEST(known_to_hang_is_detached_at_once),
 		TEST(detached_on_request),
 		TEST(usage_and_sharing),
 		TEST(exports_come_from_mountinfo),

@@ -125,6 +125,8 @@ static void stuck_child_is_not_doubled(void **state)
 	assert_int_equal(hung.r, -ETIMEDOUT);
 	assert_true(hung.sent);
 	assert_int_equal(other.kills, 1);
+	assert_true(worker_pool_is_stuck(w.pool, "a"));
+	assert_false(worker_pool_is_stuck(w.pool, "b"));
 	q = world_request("a", DEED_ECHO, "x");
 	q.deadline_ns = MILLISECONDS(300);
 	assert_int_equal(shoot_request(&w, &second, &q), 0);
@@ -135,6 +137,7 @@ static void stuck_child_is_not_doubled(void **state)
 	assert_false(second.sent);
 	assert_int_equal(other.starts, 2);
 	reap(&w, "a");
+	assert_false(worker_pool_is_stuck(w.pool, "a"));
 	shoot(&w, &third, "a", DEED_ECHO);
 	world_wait(&w, 1);
 	assert_int_equal(third.r, 5);
