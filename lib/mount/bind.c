@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mount.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "mount/mounted.h"
@@ -168,6 +169,18 @@ static int attach(const struct target *t, int sourcefd, uint32_t flags, struct e
 	return r < 0 ? err_sys(e, r, "cannot mount at %s", t->at.shown) : 0;
 }
 
+/* Attributes are cached for up to a minute, and so a directory that is gone from its server can
+ * still be walked to. This asks the server (a GETATTR or FSSTAT); local file systems answer at
+ * once. */
+static int check_source(const struct bind *b, int sourcefd, struct err *e)
+{
+	struct statfs s;
+
+	if (fstatfs(sourcefd, &s) < 0 && errno == ESTALE)
+		return err_sys(e, ESTALE, "source %s/%s", b->source.root, b->source.path);
+	return 0;
+}
+
 /* ---- the whole --------------------------------------------------------------------------------
  */
 
@@ -188,7 +201,10 @@ static int make(const struct bind *b, struct target *t, enum bind_outcome *ret, 
 	*ret = state == TARGET_TAKEN    ? BIND_ALREADY
 	       : state == TARGET_MENDED ? BIND_MENDED
 					: BIND_MADE;
-	return state == TARGET_TAKEN ? 0 : attach(t, sourcefd, b->flags, e);
+	if (state == TARGET_TAKEN)
+		return 0;
+	r = check_source(b, sourcefd, e);
+	return r < 0 ? r : attach(t, sourcefd, b->flags, e);
 }
 
 int bind_make(const struct bind *b, enum bind_outcome *ret, struct err *e)
