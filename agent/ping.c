@@ -2,7 +2,6 @@
 /* ping.c: a call that has no arguments and no result, again and again */
 #include "agent/ping.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -18,13 +17,8 @@
 #include "base/sm.h"
 #include "mount/rpcping.h"
 
-/* RFC 5531 9, 11; RFC 1813 3. */
-#define RECORD_LAST 0x80000000U
-#define RPC_CALL 0
-#define RPC_REPLY 1
-#define RPC_VERSION 2
+/* Whichever version: a server that lacks it says so, which is an answer, too. */
 #define NFS_VERSION 3
-#define NULL_PROCEDURE 0
 
 enum state { RESTING, CONNECTING, IDLE, CALLING, OVERDUE, _STATE_MAX };
 enum event { EV_DUE, EV_OPEN, EV_ANSWER, EV_BROKEN, _EVENT_MAX };
@@ -43,45 +37,8 @@ struct ping {
 	uint32_t xid;
 	uint64_t sent_at;
 	size_t got;
-	uint8_t reply[PING_REPLY_MAX];
+	uint8_t reply[RPCPING_REPLY_MAX];
 };
-
-/* ---- bytes ---- */
-
-static void put(uint8_t *dst, uint32_t v)
-{
-	v = htonl(v);
-	memcpy(dst, &v, sizeof(v));
-}
-
-static uint32_t word(const uint8_t *src)
-{
-	uint32_t v;
-
-	memcpy(&v, src, sizeof(v));
-	return ntohl(v);
-}
-
-void ping_call(uint8_t dst[static PING_CALL_SIZE], uint32_t xid)
-{
-	const uint32_t words[] = {RECORD_LAST | (PING_CALL_SIZE - 4), xid, RPC_CALL, RPC_VERSION,
-		RPC_PROGRAM_NFS, NFS_VERSION, NULL_PROCEDURE, 0, 0, 0, 0}; /* AUTH_NONE twice */
-
-	for (size_t i = 0; i < ELEMENTSOF(words); i++)
-		put(dst + 4 * i, words[i]);
-}
-
-int ping_check(const uint8_t *data, size_t size, uint32_t xid)
-{
-	if (size < 12)
-		return 0;
-	/* A reply to NULL is 24 bytes in one fragment, a refusal at most a little more. */
-	if ((word(data) & ~RECORD_LAST) < 12 || (word(data) & ~RECORD_LAST) > PING_REPLY_MAX - 4)
-		return -EBADMSG;
-	if (word(data + 4) != xid || word(data + 8) != RPC_REPLY)
-		return -EBADMSG;
-	return size >= 4 + (word(data) & ~RECORD_LAST);
-}
 
 /* ---- the connection ---- */
 
@@ -117,7 +74,7 @@ static void on_bytes(struct ping *p)
 		return;
 	}
 	p->got += (size_t)n;
-	r = ping_check(p->reply, p->got, p->xid);
+	r = rpcping_check(p->reply, p->got, p->xid);
 	if (r < 0 || (r == 0 && p->got == sizeof(p->reply)))
 		fire(p, EV_BROKEN);
 	else if (r > 0)
@@ -164,12 +121,12 @@ static int act_dial(void *obj)
 static int act_call(void *obj)
 {
 	struct ping *p = obj;
-	uint8_t call[PING_CALL_SIZE];
+	uint8_t call[RPCPING_CALL_SIZE];
 
 	p->xid = (uint32_t)random_u64();
 	p->got = 0;
 	p->sent_at = clock_now();
-	ping_call(call, p->xid);
+	rpcping_call(call, p->xid, RPC_PROGRAM_NFS, NFS_VERSION);
 	io_set_events(p->io, EPOLLIN);
 	timer_arm(p->timer, p->o.hang_ns);
 	if (send(p->fd, call, sizeof(call), MSG_NOSIGNAL) != sizeof(call))

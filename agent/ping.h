@@ -39,12 +39,4 @@ int ping_new(struct ping **ret, struct loop *l, const struct ping_options *o, pi
 struct ping *ping_free(struct ping *p);
 DEFINE_CLEANUP(struct ping *, ping_free)
 
-/* The NULL call as it goes over the wire, 44 bytes with its record mark (RFC 5531 9 and 11), and
- * whether bytes that came begin with an answer to it: 1, 0 (more to come), -EBADMSG. Any reply with
- * our xid is an answer, a refusal of the version included: the server lives. */
-#define PING_CALL_SIZE 44
-#define PING_REPLY_MAX 512
-void ping_call(uint8_t dst[static PING_CALL_SIZE], uint32_t xid);
-int ping_check(const uint8_t *data, size_t size, uint32_t xid);
-
 #endif

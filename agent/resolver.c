@@ -2,7 +2,6 @@
 /* resolver.c: names of NFS servers to addresses that answer */
 #include "agent/resolver.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <poll.h>
@@ -16,6 +15,7 @@
 #include "base/fd.h"
 #include "base/id.h"
 #include "base/str.h"
+#include "mount/rpcping.h"
 #include "worker/child.h"
 
 #define CANDIDATES_MAX 16
@@ -25,16 +25,8 @@
 #define NAME_BYTES_MAX 256
 #define ADDRESS_BYTES_MAX 80
 
-/* RFC 5531: the record mark, and the ten words of a NULL call without credentials. */
-#define CALL_WORDS 11
-#define CALL_BYTES 40
-#define LAST_FRAGMENT 0x80000000U
-#define RPC_REPLY 1
-#define NFS_PROGRAM 100003
 /* Whichever version: a server that lacks it says so, which is an answer, too. */
 #define NFS_VERSION 3
-/* Mark, transaction, direction. */
-#define REPLY_WORDS 3
 
 struct candidate {
 	char server[NAME_BYTES_MAX];
@@ -45,7 +37,7 @@ struct candidate {
 	bool sent;
 	uint64_t start_at;
 	uint64_t end_at;
-	uint32_t reply[REPLY_WORDS];
+	uint8_t reply[RPCPING_REPLY_MAX];
 	size_t got; /* bytes of it */
 	int why;    /* errno; 0: still trying */
 };
@@ -146,14 +138,14 @@ static void candidate_start(struct candidate *c, uint64_t now)
 
 static void candidate_call(const struct search *s, struct candidate *c)
 {
-	const uint32_t call[CALL_WORDS] = {htonl(LAST_FRAGMENT | CALL_BYTES), htonl(s->xid), 0,
-		htonl(2), htonl(NFS_PROGRAM), htonl(NFS_VERSION)};
+	uint8_t call[RPCPING_CALL_SIZE];
 	socklen_t size = sizeof(c->why);
 
 	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &c->why, &size) < 0 || c->why != 0) {
 		candidate_fail(c, c->why != 0 ? c->why : errno);
 		return;
 	}
+	rpcping_call(call, s->xid, RPC_PROGRAM_NFS, NFS_VERSION);
 	if (send(c->fd, call, sizeof(call), MSG_NOSIGNAL | MSG_DONTWAIT) != sizeof(call))
 		candidate_fail(c, errno);
 	c->sent = true;
@@ -162,7 +154,8 @@ static void candidate_call(const struct search *s, struct candidate *c)
 /* True: it answered. */
 static bool candidate_read(const struct search *s, struct candidate *c)
 {
-	ssize_t n = recv(c->fd, (char *)c->reply + c->got, sizeof(c->reply) - c->got, MSG_DONTWAIT);
+	ssize_t n = recv(c->fd, c->reply + c->got, sizeof(c->reply) - c->got, MSG_DONTWAIT);
+	int r;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
@@ -171,12 +164,10 @@ static bool candidate_read(const struct search *s, struct candidate *c)
 		return false;
 	}
 	c->got += (size_t)n;
-	if (c->got < sizeof(c->reply))
-		return false;
-	if (ntohl(c->reply[1]) == s->xid && ntohl(c->reply[2]) == RPC_REPLY)
-		return true;
-	candidate_fail(c, EPROTO);
-	return false;
+	r = rpcping_check(c->reply, c->got, s->xid);
+	if (r < 0)
+		candidate_fail(c, EPROTO);
+	return r > 0;
 }
 
 /* What is due by the clock: starts and ends. */

@@ -20,6 +20,11 @@
 /* xid, direction, status, verifier (two words), accept status, one word of result. */
 #define REPLY_WORDS 7
 #define MARK_LAST 0x80000000U
+/* xid, direction, RPC's version, program, its version, procedure, two empty authentications. */
+#define CALL_WORDS 10
+#define RPC_CALL 0
+#define RPC_REPLY 1
+#define RPC_VERSION 2
 
 struct call {
 	uint32_t program;
@@ -47,6 +52,59 @@ int rpcping_address(
 	freeaddrinfo(found);
 	return 0;
 }
+
+/* ---- the wire ----------------------------------------------------------------------------------
+ */
+
+/* Ten words and the arguments, in network order; how many bytes. */
+static size_t put_call(uint32_t *w, uint32_t xid, const struct call *c)
+{
+	const uint32_t head[CALL_WORDS] = {
+		xid, RPC_CALL, RPC_VERSION, c->program, c->version, c->procedure};
+
+	/* No credentials, no verifier: four zeros. */
+	for (size_t i = 0; i < CALL_WORDS; i++)
+		w[i] = htonl(head[i]);
+	for (size_t i = 0; i < c->n_args; i++)
+		w[CALL_WORDS + i] = htonl(c->args[i]);
+	return (CALL_WORDS + c->n_args) * 4;
+}
+
+void rpcping_call(
+	uint8_t dst[static RPCPING_CALL_SIZE], uint32_t xid, uint32_t program, uint32_t version)
+{
+	uint32_t words[1 + CALL_WORDS];
+	size_t n = put_call(words + 1, xid, &(struct call){.program = program, .version = version});
+
+	words[0] = htonl(MARK_LAST | (uint32_t)n);
+	memcpy(dst, words, sizeof(words));
+}
+
+static uint32_t word(const uint8_t *src)
+{
+	uint32_t v;
+
+	memcpy(&v, src, sizeof(v));
+	return ntohl(v);
+}
+
+int rpcping_check(const uint8_t *data, size_t size, uint32_t xid)
+{
+	uint32_t record;
+
+	if (size < 12)
+		return 0;
+	record = word(data) & ~MARK_LAST;
+	/* A reply to NULL is 24 bytes in one fragment, a refusal at most a little more. */
+	if (record < 12 || record > RPCPING_REPLY_MAX - 4)
+		return -EBADMSG;
+	if (word(data + 4) != xid || word(data + 8) != RPC_REPLY)
+		return -EBADMSG;
+	return size >= 4 + record;
+}
+
+/* ---- one call, waited for ----------------------------------------------------------------------
+ */
 
 /* Waits for events until the deadline. */
 static int wait_for(int fd, short events, uint64_t deadline)
@@ -119,20 +177,11 @@ static size_t wanted(const char *in, size_t got, bool stream)
 /* Sends call and receives the first words of its answer; their number in host order. */
 static int exchange(int fd, const struct call *c, bool stream, uint32_t *words, uint64_t deadline)
 {
-	uint32_t out[16] = {0}, *w = out + 1;
-	size_t n, got = 0, skip = stream ? 4 : 0;
+	const uint32_t xid = (uint32_t)(clock_now() ^ (uint64_t)getpid());
+	uint32_t out[1 + CALL_WORDS + ELEMENTSOF(c->args)];
+	size_t n = put_call(out + 1, xid, c), got = 0, skip = stream ? 4 : 0;
 	char in[4 + REPLY_WORDS * 4];
 
-	*w++ = htonl((uint32_t)(clock_now() ^ (uint64_t)getpid()));
-	*w++ = htonl(0); /* call */
-	*w++ = htonl(2); /* of RPC version 2 */
-	*w++ = htonl(c->program);
-	*w++ = htonl(c->version);
-	*w++ = htonl(c->procedure);
-	w += 4; /* no credentials, no verifier */
-	for (size_t i = 0; i < c->n_args; i++)
-		*w++ = htonl(c->args[i]);
-	n = (size_t)(w - out - 1) * 4;
 	out[0] = htonl(MARK_LAST | (uint32_t)n);
 	if (send(fd, stream ? out : out + 1, n + skip, MSG_NOSIGNAL) < 0)
 		return -errno;
@@ -151,7 +200,7 @@ static int exchange(int fd, const struct call *c, bool stream, uint32_t *words, 
 		memcpy(&words[i], in + skip + i * 4, 4);
 		words[i] = ntohl(words[i]);
 	}
-	if (n < 2 || words[0] != ntohl(out[1]) || words[1] != 1)
+	if (n < 2 || words[0] != xid || words[1] != RPC_REPLY)
 		return -EPROTO;
 	return (int)n;
 }

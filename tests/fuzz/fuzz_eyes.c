@@ -10,6 +10,7 @@
 #include "agent/picture.h"
 #include "agent/ping.h"
 #include "kube/bnode.h"
+#include "mount/rpcping.h"
 #include "mount/table.h"
 
 static bool publication(const char *target, struct mounts_publication *ret, void *userdata)
@@ -64,8 +65,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(path.pod_size > 0 && path.volume_size > 0 &&
 			path.volume + path.volume_size <= text + size);
 	free(text);
-	if (ping_check(data, size, 7) > 0)
-		assert(size >= 16 && size <= PING_REPLY_MAX + (1U << 20));
+	if (rpcping_check(data, size, 7) > 0)
+		assert(size >= 16 && size <= RPCPING_REPLY_MAX + (1U << 20));
 	look(data, size);
 	return 0;
 }

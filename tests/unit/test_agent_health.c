@@ -22,6 +22,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "fakeapi.h"
+#include "mount/rpcping.h"
 #include "tests/unit/fault.h"
 
 #define CLIENTS_MAX 64
@@ -70,7 +71,7 @@ static void on_late(struct timer *t, void *userdata)
 static void on_call(struct io *io, int fd, uint32_t revents, void *userdata)
 {
 	struct server *s = userdata;
-	uint32_t words[PING_CALL_SIZE / 4];
+	uint32_t words[RPCPING_CALL_SIZE / 4];
 	ssize_t n = read(fd, words, sizeof(words));
 
 	(void)revents;
@@ -361,22 +362,22 @@ static void addresses(void **state)
 static void replies(void **state)
 {
 	uint8_t good[28] = {0x80, 0, 0, 24, 0, 0, 0, 9, 0, 0, 0, 1}, bad[28];
-	uint8_t call[PING_CALL_SIZE];
+	uint8_t call[RPCPING_CALL_SIZE];
 
 	(void)state;
 	for (size_t n = 0; n <= sizeof(good); n++)
-		assert_int_equal(ping_check(good, n, 9), n == sizeof(good));
-	assert_int_equal(ping_check(good, sizeof(good), 8), -EBADMSG);
+		assert_int_equal(rpcping_check(good, n, 9), n == sizeof(good));
+	assert_int_equal(rpcping_check(good, sizeof(good), 8), -EBADMSG);
 	memcpy(bad, good, sizeof(bad));
 	bad[11] = 0; /* a call */
-	assert_int_equal(ping_check(bad, sizeof(bad), 9), -EBADMSG);
+	assert_int_equal(rpcping_check(bad, sizeof(bad), 9), -EBADMSG);
 	memcpy(bad, good, sizeof(bad));
 	bad[1] = 1; /* 64 KiB */
-	assert_int_equal(ping_check(bad, sizeof(bad), 9), -EBADMSG);
+	assert_int_equal(rpcping_check(bad, sizeof(bad), 9), -EBADMSG);
 	memcpy(bad, good, sizeof(bad));
 	bad[3] = 8;
-	assert_int_equal(ping_check(bad, sizeof(bad), 9), -EBADMSG);
-	ping_call(call, 9);
+	assert_int_equal(rpcping_check(bad, sizeof(bad), 9), -EBADMSG);
+	rpcping_call(call, 9, RPC_PROGRAM_NFS, 3);
 	assert_int_equal(call[7], 9);
 }
 
