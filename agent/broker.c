@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "agent/broker.h"
+#include "agent/claim.h"
 #include "agent/setup.h"
 #include "base/backoff.h"
 #include "base/clock.h"
@@ -95,6 +96,7 @@ static int child_start(struct broker *b, const struct broker_order *o, int fd, s
 {
 	const struct broker_child *old = child_find(b, o->what, o->name);
 	struct broker_child *c = child_of_pid(b, 0);
+	_cleanup_close_ int claim = -1;
 	pid_t pid;
 
 	if (strlen(o->name) >= sizeof(c->key))
@@ -104,11 +106,16 @@ static int child_start(struct broker *b, const struct broker_order *o, int fd, s
 			(int)old->pid, o->name);
 	if (!c)
 		return err_set(e, ENFILE, "%d children run already", BROKER_CHILDREN_MAX);
+	/* The others are no longer in the kernel than a signal takes. */
+	if (o->what == BROKER_MOUNT)
+		claim = claim_take(b->setup->bases[BROKER_RUN].fd, o->name, e);
+	if (o->what == BROKER_MOUNT && claim < 0)
+		return claim;
 	pid = fork();
 	if (pid < 0)
 		return err_sys(e, errno, "cannot fork a child");
 	if (pid == 0)
-		child_run(&b->setup->child, (enum broker_class)o->what, fd);
+		child_run(&b->setup->child, (enum broker_class)o->what, fd, claim);
 	c->pid = pid;
 	c->what = o->what;
 	str_copy_cut(c->key, sizeof(c->key), o->name);

@@ -22,7 +22,8 @@
  * anything else, or does not read what it is sent, is killed and started anew. When a front ends,
  * the broker kills all children: whatever they were at is done again by whoever wants it, for every
  * order can be repeated. A child that the kernel does not let go (uninterruptible sleep) keeps its
- * key: BROKER_START answers -EBUSY for it until it is reaped, to this front and to later ones.
+ * key: BROKER_START answers -EBUSY for it until it is reaped, to this front and to later ones; of
+ * mount children also to those of a later broker (claim.h).
  */
 #define BROKER_FD 3
 #define BROKER_FRONT_GIVES_UP 2

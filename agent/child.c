@@ -49,9 +49,9 @@ static int become_nobody(bool filter, struct err *e)
 	return r < 0 ? r : 0;
 }
 
-static int settle(const struct child_setup *s, int *fd, struct err *e)
+static int settle(const struct child_setup *s, int *fd, int keep, struct err *e)
 {
-	int r = spawn_settle(s->broker, fd);
+	int r = spawn_settle(s->broker, fd, keep);
 
 	/* What the broker's files are made with is not what others make theirs with. */
 	umask(0022);
@@ -71,37 +71,40 @@ static _Noreturn void exec(const char *program, const char *const *argv)
 	_exit(EXIT_NOT_BECOME);
 }
 
-static _Noreturn void run_mount_child(const struct child_setup *s, int fd)
+static _Noreturn void run_mount_child(const struct child_setup *s, int fd, int claim)
 {
 	struct err e = ERR_NULL;
 
-	if (settle(s, &fd, &e) < 0 || become_mount_child(&e) < 0)
+	if (settle(s, &fd, claim, &e) < 0 || become_mount_child(&e) < 0)
 		give_up("a mount child", &e);
 	_exit(mount_child_run(s, fd) < 0);
 }
 
-static _Noreturn void run_resolver(const struct child_setup *s, int fd)
+static _Noreturn void run_resolver(const struct child_setup *s, int fd, int claim)
 {
 	struct err e = ERR_NULL;
 
-	if (settle(s, &fd, &e) < 0 || become_nobody(true, &e) < 0)
+	(void)claim;
+	if (settle(s, &fd, -1, &e) < 0 || become_nobody(true, &e) < 0)
 		give_up("a resolver", &e);
 	_exit(resolver_run(fd) < 0);
 }
 
-static _Noreturn void run_nfs(const struct child_setup *s, int fd)
+static _Noreturn void run_nfs(const struct child_setup *s, int fd, int claim)
 {
 	const char *const argv[] = {s->nfs_worker, "--worker", NULL};
 	struct err e = ERR_NULL;
 
-	if (settle(s, &fd, &e) < 0 || become_nobody(false, &e) < 0)
+	(void)claim;
+	if (settle(s, &fd, -1, &e) < 0 || become_nobody(false, &e) < 0)
 		give_up("berth-nfs", &e);
 	exec(s->nfs_worker, argv);
 }
 
-_Noreturn void child_run(const struct child_setup *s, enum broker_class what, int fd)
+_Noreturn void child_run(const struct child_setup *s, enum broker_class what, int fd, int claim)
 {
-	static void (*const runs[_BROKER_CLASS_MAX])(const struct child_setup *s, int fd) = {
+	static void (*const runs[_BROKER_CLASS_MAX])(
+		const struct child_setup *s, int fd, int claim) = {
 		[BROKER_MOUNT] = run_mount_child,
 		[BROKER_RESOLVER] = run_resolver,
 		[BROKER_NFS] = run_nfs,
@@ -110,7 +113,7 @@ _Noreturn void child_run(const struct child_setup *s, enum broker_class what, in
 
 	if (host_enter(&s->host, what == BROKER_MOUNT, &e) < 0)
 		give_up("a child on the host", &e);
-	runs[what](s, fd);
+	runs[what](s, fd, claim);
 	_exit(EXIT_NOT_BECOME);
 }
 
@@ -118,7 +121,7 @@ _Noreturn void child_run_front(const struct child_setup *s, int fd)
 {
 	struct err e = ERR_NULL;
 
-	if (settle(s, &fd, &e) < 0 || become_nobody(false, &e) < 0)
+	if (settle(s, &fd, -1, &e) < 0 || become_nobody(false, &e) < 0)
 		give_up("berth-front", &e);
 	exec(s->front, s->front_argv);
 }

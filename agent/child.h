@@ -24,8 +24,8 @@ struct child_setup {
 };
 
 /* In the forked process, fd above 3. Exit status 127: it could not become what it should; said on
- * stderr. */
-_Noreturn void child_run(const struct child_setup *s, enum broker_class what, int fd);
+ * stderr. claim: of claim.h, which a mount child keeps; -1: none. */
+_Noreturn void child_run(const struct child_setup *s, enum broker_class what, int fd, int claim);
 _Noreturn void child_run_front(const struct child_setup *s, int fd);
 
 #endif

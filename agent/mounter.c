@@ -22,21 +22,14 @@
 #define CHILD_BACKOFF_MAX SECONDS(2)
 /* Orders that wait for one child; the kubelet has one at a time for a volume. */
 #define QUEUE_MAX 1024
-/* RFC draft-eastlake-fnv: 64 bits. Ids only have to differ for exports that an administrator
- * names. */
-#define FNV_OFFSET 0xcbf29ce484222325ULL
-#define FNV_PRIME 0x100000001b3ULL
 #define RSHARED_BUDGET SECONDS(15)
 /* A module may have to be read from a slow card. */
 #define CLIENT_BUDGET SECONDS(30)
 
 const char *hash_text(char dst[static HASH_TEXT_MAX], const char *text)
 {
-	uint64_t h = FNV_OFFSET;
-
-	for (; *text; text++)
-		h = (h ^ (unsigned char)*text) * FNV_PRIME;
-	snprintf(dst, HASH_TEXT_MAX, "%016llx", (unsigned long long)h);
+	/* Ids only have to differ for exports that an administrator names. */
+	snprintf(dst, HASH_TEXT_MAX, "%016llx", (unsigned long long)str_hash(text));
 	return dst;
 }
 

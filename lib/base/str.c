@@ -127,3 +127,16 @@ char *str_escape(char *dst, size_t size, const char *src)
 	dst[used] = '\0';
 	return dst;
 }
+
+/* draft-eastlake-fnv */
+#define FNV_OFFSET 0xcbf29ce484222325ULL
+#define FNV_PRIME 0x100000001b3ULL
+
+uint64_t str_hash(const char *s)
+{
+	uint64_t h = FNV_OFFSET;
+
+	for (; *s; s++)
+		h = (h ^ (unsigned char)*s) * FNV_PRIME;
+	return h;
+}

@@ -32,6 +32,10 @@ static inline const char *str_or(const char *s, const char *fallback)
 	return s ? s : fallback;
 }
 
+/* 64 bits, the same in every process and version (FNV-1a): for names and keys that an administrator
+ * chose, not for tables that strangers fill (map.h). */
+uint64_t str_hash(const char *s);
+
 /* The rest of s after prefix, NULL where s does not begin with it. */
 static inline const char *str_after(const char *s, const char *prefix)
 {

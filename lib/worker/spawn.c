@@ -36,15 +36,17 @@ static void child_reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int child_arrange_descriptors(int *fd)
+static int child_arrange_descriptors(int *fd, int keep)
 {
-	int null;
+	int null, above = WORKER_FD + 1;
 
 	/* *fd is above WORKER_FD, so nothing is lost by taking the numbers in this order; dup2()
 	 * clears the close-on-exec flag. */
 	if (dup2(*fd, WORKER_FD) < 0)
 		return -errno;
 	*fd = WORKER_FD;
+	if (keep >= 0 && dup2(keep, above++) < 0)
+		return -errno;
 	null = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
 	if (null < 0)
 		return -errno;
@@ -52,7 +54,7 @@ static int child_arrange_descriptors(int *fd)
 		if (null == n ? fcntl(n, F_SETFD, 0) < 0 : dup2(null, n) < 0)
 			return -errno;
 	/* A second line of defence behind close-on-exec; kernels before 5.9 have only the first. */
-	syscall(SYS_close_range, WORKER_FD + 1, ~0U, 0);
+	syscall(SYS_close_range, above, ~0U, 0);
 	return 0;
 }
 
@@ -64,7 +66,7 @@ static int child_bind_to(pid_t parent)
 	return getppid() == parent ? 0 : -ESRCH;
 }
 
-int spawn_settle(pid_t parent, int *fd)
+int spawn_settle(pid_t parent, int *fd, int keep)
 {
 	int r = child_bind_to(parent);
 
@@ -72,13 +74,13 @@ int spawn_settle(pid_t parent, int *fd)
 		return r;
 	setsid();
 	child_reset_signals();
-	return child_arrange_descriptors(fd);
+	return child_arrange_descriptors(fd, keep);
 }
 
 static _Noreturn void child_run(pid_t parent, const char *program, const char *const *argv, int fd)
 {
 	struct frame_header failed = {.kind = PROCESS_KIND_EXEC};
-	int r = spawn_settle(parent, &fd);
+	int r = spawn_settle(parent, &fd, -1);
 
 	if (r >= 0) {
 		execve(program, (char *const *)(uintptr_t)argv, environ);

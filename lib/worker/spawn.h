@@ -15,9 +15,10 @@ int spawn(pid_t *ret, const char *program, const char *const *argv, int fd);
 
 /*
  * In a forked child, all of the above: SIGKILL when parent (getpid() before the fork) ends,
- * session, signals, descriptors (*fd, above WORKER_FD, becomes it). Safe between fork and exec: no
- * memory, no locks. -ESRCH: the parent is gone already.
+ * session, signals, descriptors (*fd, above WORKER_FD, becomes it). keep, above WORKER_FD, stays
+ * open as the one behind it; -1: none. Safe between fork and exec: no memory, no locks. -ESRCH: the
+ * parent is gone already.
  */
-int spawn_settle(pid_t parent, int *fd);
+int spawn_settle(pid_t parent, int *fd, int keep);
 
 #endif
