@@ -143,6 +143,8 @@ int sandbox_keep(const int *keep, size_t n_keep, struct err *e)
 	return r < 0 ? r : capabilities_reduce(keep, n_keep, e);
 }
 
+/* The soft limit, which shells and runtimes keep low for the sake of select(2), goes up to it too.
+ */
 static int limit_set(int resource, rlim_t max)
 {
 	struct rlimit limit;
@@ -151,8 +153,7 @@ static int limit_set(int resource, rlim_t max)
 		return -errno;
 	if (limit.rlim_max > max)
 		limit.rlim_max = max;
-	if (limit.rlim_cur > limit.rlim_max)
-		limit.rlim_cur = limit.rlim_max;
+	limit.rlim_cur = limit.rlim_max;
 	return setrlimit((__rlimit_resource_t)resource, &limit) < 0 ? -errno : 0;
 }
 

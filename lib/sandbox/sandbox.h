@@ -42,7 +42,8 @@ int sandbox_keep(const int *keep, size_t n_keep, struct err *e);
 
 /*
  * no_new_privs, not dumpable (no ptrace by the same uid, no core with secrets in it), RLIMIT_CORE
- * 0, and at most nofile descriptors (0: as it is). The environment is untouched.
+ * 0, and nofile descriptors, or what the hard limit allows where that is less (0: as it is). The
+ * environment is untouched.
  */
 int sandbox_harden(unsigned nofile, struct err *e);
 

@@ -166,6 +166,10 @@ static int hardened(void)
 {
 	struct rlimit limit;
 
+	/* A low soft limit is no bound to what is asked for. */
+	EXPECT(getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max >= 32);
+	limit.rlim_cur = 16;
+	EXPECT(setrlimit(RLIMIT_NOFILE, &limit) == 0);
 	EXPECT(sandbox_harden(32, NULL) == 0);
 	EXPECT(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
 	EXPECT(prctl(PR_GET_DUMPABLE) == 0);
