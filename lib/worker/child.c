@@ -70,7 +70,7 @@ static int child_send(struct worker_child *c)
 	return r;
 }
 
-static int child_receive(struct worker_child *c)
+static int child_receive(struct worker_child *c, int flags)
 {
 	size_t room, want;
 	ssize_t n;
@@ -87,7 +87,7 @@ static int child_receive(struct worker_child *c)
 	if (!p)
 		return r;
 	do
-		n = recv(c->fd, p, want, MSG_DONTWAIT);
+		n = recv(c->fd, p, want, flags);
 	while (n < 0 && errno == EINTR);
 	if (n > 0) {
 		buf_commit(&c->in, (size_t)n);
@@ -114,7 +114,7 @@ int worker_child_io(struct worker_child *c, short revents)
 		if (r < 0)
 			return r;
 	}
-	return revents & (POLLIN | POLLERR | POLLHUP) ? child_receive(c) : 0;
+	return revents & (POLLIN | POLLERR | POLLHUP) ? child_receive(c, MSG_DONTWAIT) : 0;
 }
 
 static int child_wait(struct worker_child *c, short events)
@@ -140,7 +140,7 @@ int worker_child_wait_init(struct worker_child *c, const char **ret_body, size_t
 		r = child_wait(c, POLLIN);
 		if (r < 0)
 			return r;
-		r = child_receive(c);
+		r = child_receive(c, MSG_DONTWAIT);
 		if (r < 0)
 			return r;
 	}
@@ -173,16 +173,26 @@ int worker_child_next(struct worker_child *c, struct frame_header *ret_h, const 
 	return child_peek(c, ret_h, ret_body);
 }
 
+/* Mostly there is room: no question before the first try. */
 int worker_child_flush(struct worker_child *c)
 {
-	int r;
+	int r = c->out.len > 0 ? child_send(c) : 0;
 
-	while (c->out.len > 0) {
+	while (r >= 0 && c->out.len > 0) {
 		r = child_wait(c, POLLOUT);
 		if (r >= 0)
 			r = child_send(c);
-		if (r < 0)
-			return r;
 	}
-	return 0;
+	return r;
+}
+
+int worker_child_wait(struct worker_child *c)
+{
+	size_t had = c->in.len - c->taken;
+	int r = worker_child_flush(c);
+
+	if (r >= 0)
+		r = child_receive(c, 0);
+	/* Somebody made the socket non-blocking. */
+	return r >= 0 && c->in.len == had ? child_wait(c, POLLIN) : r;
 }

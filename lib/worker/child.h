@@ -36,5 +36,9 @@ int worker_child_io(struct worker_child *c, short revents);
 int worker_child_next(struct worker_child *c, struct frame_header *ret_h, const char **ret_body);
 /* Sends all that is queued, blocking; for the last word before an exit. */
 int worker_child_flush(struct worker_child *c);
+/* For a child that serves nothing but its parent: blocks until there is something to take, what is
+ * queued goes out first. One system call where poll and worker_child_io() are two. -ECONNRESET when
+ * the parent has gone: exit. */
+int worker_child_wait(struct worker_child *c);
 
 #endif

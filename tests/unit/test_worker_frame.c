@@ -231,6 +231,26 @@ static void child_gets_init_and_requests(void **state)
 	assert_int_equal(worker_child_next(&e->child, &h, &body), 0);
 }
 
+static void child_waits_for_requests(void **state)
+{
+	struct ends *e = *state;
+	struct frame_header h;
+	const char *body;
+	char text[3];
+
+	tell(e, 1, "one");
+	assert_int_equal(worker_child_reply(&e->child, 9, 1, 0, "abc", 3), 0);
+	assert_int_equal(worker_child_wait(&e->child), 0);
+	assert_int_equal(fd_read_exact(e->parent, &h, sizeof(h)), 0);
+	assert_int_equal(fd_read_exact(e->parent, text, 3), 0);
+	assert_int_equal(h.id, 9);
+	assert_int_equal(worker_child_next(&e->child, &h, &body), 1);
+	assert_int_equal(h.id, 1);
+	assert_int_equal(worker_child_next(&e->child, &h, &body), 0);
+	e->parent = fd_close(e->parent);
+	assert_int_equal(worker_child_wait(&e->child), -ECONNRESET);
+}
+
 static void child_takes_bytes_one_by_one(void **state)
 {
 	struct frame_header h = {.size = 3, .id = 4}, got;
@@ -330,6 +350,7 @@ int main(void)
 		cmocka_unit_test(false_strings_are_refused),
 		cmocka_unit_test(packing_without_memory),
 		CHILD(child_gets_init_and_requests),
+		CHILD(child_waits_for_requests),
 		CHILD(child_takes_bytes_one_by_one),
 		CHILD(child_replies),
 		CHILD(child_with_a_backlog_reads_nothing),
