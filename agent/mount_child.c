@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -103,16 +102,12 @@ static int export_source(
 	return r < 0 ? r : 0;
 }
 
-static int pool_source(const struct mount_child *c, const struct mount_order *o,
-	char root[PATH_MAX], struct err *e)
+/* A descriptor of the pool. */
+static int pool_source(const struct mount_child *c, const struct mount_order *o, struct err *e)
 {
-	for (size_t i = 0; i < c->setup->n_pools; i++) {
-		if (!streq(c->setup->pools[i], o->path))
-			continue;
-		if (o->identity && pool_check(o->path, o->identity, e) < 0)
-			return -ENODATA;
-		return str_format(root, PATH_MAX, "%s", o->path);
-	}
+	for (size_t i = 0; i < c->setup->n_pools; i++)
+		if (streq(c->setup->pools[i], o->path))
+			return pool_open(o->path, o->identity, e);
 	return err_set(e, EACCES, "%s is not among the --pool DIR of berth-agent", o->path);
 }
 
@@ -134,22 +129,44 @@ static int publish_anew(
 	return r < 0 ? r : bind_make(b, &outcome, e);
 }
 
-static int order_publish(struct mount_child *c, const struct mount_order *o, struct err *e)
+static int publish_export(
+	struct mount_child *c, const struct mount_order *o, struct bind *b, struct err *e)
 {
 	char root[PATH_MAX];
-	struct bind b = {.target = target_of(c, o), .flags = o->flags & MOUNTF_BIND};
 	enum bind_outcome outcome;
-	int r;
+	int r = export_source(c, o, root, e);
+
+	if (r < 0)
+		return r;
+	b->source.root = root;
+	r = bind_make(b, &outcome, e);
+	return r == -ESTALE ? publish_anew(c, o, b, e) : r;
+}
+
+/* What proved to be the pool is what is bound. */
+static int publish_pool(
+	struct mount_child *c, const struct mount_order *o, struct bind *b, struct err *e)
+{
+	_cleanup_close_ int pool = pool_source(c, o, e);
+	enum bind_outcome outcome;
+
+	if (pool < 0)
+		return pool;
+	b->source.root = o->path;
+	b->rootfd = &pool;
+	b->same_filesystem = true;
+	return bind_make(b, &outcome, e);
+}
+
+static int order_publish(struct mount_child *c, const struct mount_order *o, struct err *e)
+{
+	struct bind b = {.source = {.path = o->directory},
+		.target = target_of(c, o),
+		.flags = o->flags & MOUNTF_BIND};
 
 	if (!o->target || !o->path || !o->directory || (o->address && (!o->server || !o->options)))
 		return err_set(e, EPROTO, "incomplete order");
-	r = o->id ? export_source(c, o, root, e) : pool_source(c, o, root, e);
-	if (r < 0)
-		return r;
-	b.source = (struct place){.root = root, .path = o->directory};
-	b.same_filesystem = !o->id;
-	r = bind_make(&b, &outcome, e);
-	return r == -ESTALE && o->id ? publish_anew(c, o, &b, e) : r;
+	return o->id ? publish_export(c, o, &b, e) : publish_pool(c, o, &b, e);
 }
 
 /* ---- the others ---------------------------------------------------------------------------- */
@@ -249,7 +266,6 @@ static int serve(struct mount_child *c, const struct frame_header *h, const char
 
 static int turn(struct mount_child *c)
 {
-	struct pollfd p = {.fd = c->worker.fd, .events = worker_child_events(&c->worker)};
 	struct frame_header h;
 	const char *body;
 	int r;
@@ -263,10 +279,8 @@ static int turn(struct mount_child *c)
 	}
 	if (r < 0)
 		return r;
-	if (poll(&p, 1, -1) < 0)
-		return errno == EINTR ? 0 : -errno;
 	/* The front has gone: no error. */
-	return worker_child_io(&c->worker, p.revents) < 0 ? 1 : 0;
+	return worker_child_wait(&c->worker) < 0 ? 1 : 0;
 }
 
 int mount_child_run(const struct child_setup *s, int fd)

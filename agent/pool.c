@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -17,39 +16,30 @@
 #define ID_MAX 64
 
 /* The file's text, terminated; its length or -errno. */
-static ssize_t read_identity(const char *path, char text[static IDENTITY_MAX])
+static ssize_t read_identity(int root, char text[static IDENTITY_MAX])
 {
-	_cleanup_close_ int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
-	struct stat st;
+	_cleanup_close_ int fd =
+		pathat_open(root, IDENTITY, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
 	ssize_t n;
 
-	if (root < 0)
-		return -errno;
-	fd = pathat_open(root, IDENTITY, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
 	if (fd < 0)
 		return fd;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
 	n = read(fd, text, IDENTITY_MAX - 1);
 	if (n < 0)
 		return -errno;
 	text[n] = '\0';
-	return n;
+	/* A pipe has nothing, a device no object. */
+	return text[0] == '{' ? n : -EINVAL;
 }
 
-int pool_check(const char *path, const char *identity, struct err *e)
+static int check(int root, const char *path, const char *identity, struct err *e)
 {
 	char text[IDENTITY_MAX], quoted[ID_MAX + 3];
-	ssize_t n = read_identity(path, text);
+	ssize_t n = read_identity(root, text);
 
-	if (n < 0) {
-		err_sys(e, (int)n, "pool %s: cannot read " IDENTITY ", is its disk mounted?", path);
-		if (e)
-			e->code = ENODATA;
-		return -ENODATA;
-	}
+	if (n < 0)
+		return err_sys(
+			e, (int)n, "pool %s: cannot read " IDENTITY ", is its disk mounted?", path);
 	if (!*identity)
 		return 0;
 	snprintf(quoted, sizeof(quoted), "\"%.*s\"", ID_MAX, identity);
@@ -58,4 +48,20 @@ int pool_check(const char *path, const char *identity, struct err *e)
 	return err_set(e, ENODATA,
 		"pool %s: " IDENTITY " does not name %s, the volume's pool: nothing is mounted",
 		path, quoted);
+}
+
+int pool_open(const char *path, const char *identity, struct err *e)
+{
+	_cleanup_close_ int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r = 0;
+
+	if (root < 0)
+		r = err_sys(e, errno, "pool %s: cannot open it, is its disk mounted?", path);
+	else if (identity)
+		r = check(root, path, identity, e);
+	if (r >= 0)
+		return TAKE_FD(root);
+	if (identity && e)
+		e->code = ENODATA;
+	return identity ? -ENODATA : r;
 }

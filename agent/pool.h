@@ -7,10 +7,11 @@
 #include "base/err.h"
 
 /*
- * .berth/identity.json must be there, not through a symlink or a mount (record.h), and name
- * identity unless that is "". -ENODATA with the reason: the pool is not mounted, or another one is.
- * System calls only: it runs in the mount child.
+ * An O_PATH descriptor of the pool's directory, whatever is mounted there afterwards.
+ * .berth/identity.json must be in it, not through a symlink or a mount (record.h), and name
+ * identity unless that is "": else -ENODATA with the reason, the pool is not mounted, or another
+ * one is. NULL: nothing is asked. System calls only: it runs in the mount child.
  */
-int pool_check(const char *path, const char *identity, struct err *e);
+int pool_open(const char *path, const char *identity, struct err *e);
 
 #endif

@@ -157,6 +157,16 @@ int pathat_open_across(int rootfd, const char *path, int flags)
 	return fd == -ENOSYS ? open_walk(rootfd, path, flags) : fd;
 }
 
+int pathat_open_plain(const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = (unsigned)(flags | O_CLOEXEC),
+		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+
+	return path[0] == '/' ? open_beneath(AT_FDCWD, path, &how) : -EINVAL;
+}
+
 /* Makes or finds one directory below parentfd; a descriptor of it. */
 static int enter_directory(int parentfd, const char *name, mode_t mode)
 {

@@ -41,6 +41,12 @@ int pathat_open(int rootfd, const char *path, int flags, mode_t mode);
 int pathat_open_across(int rootfd, const char *path, int flags);
 
 /*
+ * Opens an absolute path that has no symlink in any of its components: -ELOOP where one has. For a
+ * path without ".." that is beneath each of its own beginnings. -ENOSYS before Linux 5.6.
+ */
+int pathat_open_plain(const char *path, int flags);
+
+/*
  * Makes the directories of path that are missing, each below a descriptor of its parent, with mode
  * but for the umask; returns a descriptor of the last. -EINVAL, before anything is made, where a
  * component is none (path_component_check); what was made stays where a later one fails.

@@ -23,7 +23,7 @@ struct work {
 
 static int source_open(const struct bind *b, struct err *e)
 {
-	int fd = place_open_directory(&b->source, b->same_filesystem, e);
+	int fd = place_open_directory(&b->source, b->rootfd, b->same_filesystem, e);
 
 	if (fd < 0)
 		err_prefix(e, "source");

@@ -10,6 +10,7 @@
 
 struct bind {
 	struct place source; /* a directory */
+	const int *rootfd;   /* the source's root, opened already, or NULL */
 	struct place target; /* made with mode 0750 (less the umask); its parent is there already */
 	uint32_t flags;      /* MOUNTF_BIND. What the source's mount has is kept: never relaxed */
 	bool same_filesystem; /* refuse a source behind a mount point below its root (disks) */

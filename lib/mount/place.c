@@ -68,6 +68,20 @@ static int root_open(const struct place *p)
 	return fd < 0 ? -errno : fd;
 }
 
+/*
+ * The first n bytes of the path below the root in one step, where the root has no symlink in its
+ * own path either: what has none in all of it and no ".." does not leave the root. Whatever is in
+ * the way of that is for the caller to find out, step by step.
+ */
+static int open_at_once(const struct place *p, size_t n)
+{
+	char whole[PATH_MAX];
+
+	if (str_format(whole, sizeof(whole), "%s/%.*s", p->root, (int)n, p->path) < 0)
+		return -ENAMETOOLONG;
+	return pathat_open_plain(whole, O_PATH | O_DIRECTORY);
+}
+
 static int parent_open(const struct place *p)
 {
 	_cleanup_close_ int rootfd = -1;
@@ -77,6 +91,9 @@ static int parent_open(const struct place *p)
 
 	r = path_check(p->path);
 	if (r < 0)
+		return r;
+	r = slash ? open_at_once(p, (size_t)(slash - p->path)) : -EINVAL;
+	if (r >= 0)
 		return r;
 	rootfd = root_open(p);
 	if (rootfd < 0 || !slash)
@@ -101,25 +118,45 @@ void place_close(struct place_at *at)
 	at->parentfd = fd_close(at->parentfd);
 }
 
-int place_open_directory(const struct place *p, bool beneath, struct err *e)
+static int open_from(int rootfd, const struct place *p, bool beneath)
+{
+	if (!*p->path) {
+		int fd = fcntl(rootfd, F_DUPFD_CLOEXEC, 0);
+
+		return fd < 0 ? -errno : fd;
+	}
+	return beneath ? pathat_open(rootfd, p->path, O_PATH | O_DIRECTORY, 0)
+		       : pathat_open_across(rootfd, p->path, O_PATH | O_DIRECTORY);
+}
+
+static int directory_open(const struct place *p, const int *given, bool beneath)
 {
 	_cleanup_close_ int rootfd = -1;
-	char shown[256];
-	int r = 0, fd;
+	int r = *p->path ? path_check(p->path) : 0;
 
-	show(shown, sizeof(shown), p);
-	if (*p->path)
-		r = path_check(p->path);
 	if (r < 0)
-		return refuse(r, shown, e);
+		return r;
+	if (given)
+		return open_from(*given, p, beneath);
+	/* Whether a file system is left cannot be asked from above its root. */
+	r = *p->path && !beneath ? open_at_once(p, strlen(p->path)) : -EINVAL;
+	if (r >= 0)
+		return r;
 	rootfd = root_open(p);
-	if (rootfd < 0)
-		return refuse(rootfd, shown, e);
-	if (!*p->path)
+	if (rootfd < 0 || !*p->path)
 		return TAKE_FD(rootfd);
-	fd = beneath ? pathat_open(rootfd, p->path, O_PATH | O_DIRECTORY, 0)
-		     : pathat_open_across(rootfd, p->path, O_PATH | O_DIRECTORY);
-	return fd < 0 ? refuse(fd, shown, e) : fd;
+	return open_from(rootfd, p, beneath);
+}
+
+int place_open_directory(const struct place *p, const int *rootfd, bool beneath, struct err *e)
+{
+	char shown[256];
+	int fd = directory_open(p, rootfd, beneath);
+
+	if (fd >= 0)
+		return fd;
+	show(shown, sizeof(shown), p);
+	return refuse(fd, shown, e);
 }
 
 const char *place_proc(char dst[static PLACE_PROC_MAX], int fd, const char *name)

@@ -44,9 +44,10 @@ void place_close(struct place_at *at);
 
 /*
  * An O_PATH descriptor of the place itself, or of the mount on top of it; -ENOTDIR where it is no
- * directory. beneath: refuses to cross into another file system below the root (-EXDEV), for disks.
+ * directory. rootfd: the root, opened already (p->root is for messages then), or NULL. beneath:
+ * refuses to cross into another file system below the root (-EXDEV), for disks.
  */
-int place_open_directory(const struct place *p, bool beneath, struct err *e);
+int place_open_directory(const struct place *p, const int *rootfd, bool beneath, struct err *e);
 
 /* For umount2(2) and mount(2), which take paths only: "/proc/self/fd/N/name", or without name. */
 #define PLACE_PROC_MAX 320

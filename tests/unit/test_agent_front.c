@@ -156,9 +156,17 @@ static void is_no_pool(const char *identity, const char *why)
 {
 	struct err e = ERR_NULL;
 
-	assert_int_equal(pool_check(dir, identity, &e), -ENODATA);
+	assert_int_equal(pool_open(dir, identity, &e), -ENODATA);
 	if (!strstr(e.text, why))
 		fail_msg("%s", e.text);
+}
+
+static void is_pool(const char *identity)
+{
+	int fd = pool_open(dir, identity, NULL);
+
+	assert_true(fd >= 0);
+	close(fd);
 }
 
 static void pools(void **state)
@@ -168,8 +176,9 @@ static void pools(void **state)
 	assert_int_equal(mkdir(at(".berth"), 0700), 0);
 	is_no_pool("", "identity.json");
 	put(".berth/identity.json", "{\"version\":1,\"id\":\"" ID "\"}");
-	assert_int_equal(pool_check(dir, "", NULL), 0);
-	assert_int_equal(pool_check(dir, ID, NULL), 0);
+	is_pool("");
+	is_pool(ID);
+	is_pool(NULL);
 	is_no_pool("00000000-0000-4000-8000-000000000000", "does not name");
 	/* A part of it is not it. */
 	is_no_pool("6e0e8bb2", "does not name");
@@ -181,7 +190,9 @@ static void pools(void **state)
 	unlink("/tmp/test-front-identity");
 	assert_int_equal(mkfifo(at(".berth/identity.json"), 0600), 0);
 	is_no_pool("", "identity.json");
-	assert_int_equal(pool_check(at("missing"), "", NULL), -ENODATA);
+	is_pool(NULL);
+	assert_int_equal(pool_open(at("missing"), "", NULL), -ENODATA);
+	assert_int_equal(pool_open(at("missing"), NULL, NULL), -ENOENT);
 }
 
 int main(void)

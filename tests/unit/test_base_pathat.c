@@ -232,6 +232,28 @@ static void nothing_leads_out(void **state)
 	assert_int_equal(access("/tmp/berth-test", F_OK), -1);
 }
 
+static void no_symlink_at_all(void **state)
+{
+	char path[128];
+	int fd;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/dir", root_path);
+	fd = pathat_open_plain(path, O_PATH | O_DIRECTORY);
+	assert_true(fd >= 0);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	close(fd);
+	snprintf(path, sizeof(path), "%s/up/dir", root_path);
+	assert_int_equal(pathat_open_plain(path, O_PATH), -ELOOP);
+	snprintf(path, sizeof(path), "%s/dir/link", root_path);
+	assert_int_equal(pathat_open_plain(path, O_RDONLY), -ELOOP);
+	snprintf(path, sizeof(path), "%s/missing/x", root_path);
+	assert_int_equal(pathat_open_plain(path, O_PATH), -ENOENT);
+	assert_int_equal(pathat_open_plain("tmp", O_PATH), -EINVAL);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/dir", root);
+	assert_int_equal(pathat_open_plain(path, O_PATH), -ELOOP);
+}
+
 static void opening_creates_where_asked(void **state)
 {
 	struct stat st;
@@ -281,6 +303,7 @@ int main(void)
 		cmocka_unit_test(make_directories),
 		cmocka_unit_test(make_directories_refuses_bad_paths),
 		cmocka_unit_test(nothing_leads_out),
+		cmocka_unit_test(no_symlink_at_all),
 		cmocka_unit_test(opening_creates_where_asked),
 		cmocka_unit_test(mount_points_are_not_entered),
 	};

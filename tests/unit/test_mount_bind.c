@@ -184,6 +184,54 @@ static void sources_that_are_none(void **state)
 	assert_int_equal(mount_world_count_all(), 2);
 }
 
+/* The administrator may have moved the pool and the kubelet's root elsewhere. */
+static void roots_behind_symlinks(void **state)
+{
+	char pool[256], kubelet[256];
+	struct bind b = {.source = {.root = pool, .path = "vol"},
+		.target = {.root = kubelet, .path = TARGET}};
+
+	(void)state;
+	mount_world_need();
+	assert_int_equal(symlink("pool", mount_world_path("pool-link")), 0);
+	assert_int_equal(symlink("kubelet", mount_world_path("kubelet-link")), 0);
+	snprintf(pool, sizeof(pool), "%s/pool-link", mount_world_root());
+	snprintf(kubelet, sizeof(kubelet), "%s/kubelet-link", mount_world_root());
+	assert_int_equal(bind_make(&b, &outcome, &error), 0);
+	assert_true(mount_world_exists("kubelet/" TARGET "/file"));
+	b.target.path = "t";
+	b.same_filesystem = true;
+	assert_int_equal(bind_make(&b, &outcome, &error), 0);
+	assert_true(mount_world_exists("kubelet/t/file"));
+}
+
+/* What was opened is what is bound, whatever is called so by now. */
+static void opened_root(void **state)
+{
+	char kubelet[256];
+	_cleanup_close_ int fd = -1;
+	struct bind b = {.source = {.root = "/the/pool", .path = "vol"},
+		.rootfd = &fd,
+		.target = {.root = kubelet, .path = "t"},
+		.same_filesystem = true};
+
+	(void)state;
+	mount_world_need();
+	snprintf(kubelet, sizeof(kubelet), "%s/kubelet", mount_world_root());
+	fd = open(mount_world_path("pool"), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(bind_make(&b, &outcome, &error), 0);
+	assert_true(mount_world_exists("kubelet/t/file"));
+	b.source.path = "";
+	b.target.path = "whole";
+	assert_int_equal(bind_make(&b, &outcome, &error), 0);
+	assert_true(mount_world_exists("kubelet/whole/vol/file"));
+	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	b.source.path = "gone";
+	b.target.path = "none";
+	assert_int_equal(bind_make(&b, &outcome, &error), -ENOENT);
+	assert_non_null(strstr(error.text, "/the/pool/gone"));
+}
+
 static void mounts_below_the_pool(void **state)
 {
 	char pool[256], kubelet[256];
@@ -370,6 +418,8 @@ int main(void)
 		cmocka_unit_test_setup(something_else_is_there, fresh),
 		cmocka_unit_test_setup(targets_that_are_none, fresh),
 		cmocka_unit_test_setup(sources_that_are_none, fresh),
+		cmocka_unit_test_setup(roots_behind_symlinks, fresh),
+		cmocka_unit_test_setup(opened_root, fresh),
 		cmocka_unit_test_setup(mounts_below_the_pool, fresh),
 		cmocka_unit_test_setup(flags_of_the_source_stay, fresh),
 		cmocka_unit_test_setup(a_dead_mount_is_taken_away, fresh),
