@@ -15,6 +15,10 @@
  * record that is empty or cut is an attempt that died before its MKDIR, which is only sent after
  * the WRITE was confirmed. So a claim costs CREATE, WRITE, MKDIR.
  *
+ * A repeated create takes what stands under its own record for its own work. Nobody else's stands
+ * under the volume's own name; under another one (a pathPattern) it may, so there the directory is
+ * looked for before the record is made: a record says that there was none then.
+ *
  * Two attempts for one volume may run at once (two provisioners, or a request that comes late).
  * Who fails takes back the record that it made, which must not be the one that the other stands on.
  * So an attempt that finds a record but no directory writes the record again before its MKDIR, as a
@@ -39,6 +43,8 @@ enum {
 	MEND,
 	LOOK_AGAIN,
 	TAKE_BACK,
+	FIRST_LOOK,
+	FIRST_RECORD,
 };
 
 /* Who makes the directory, in the order tried. */
@@ -64,7 +70,58 @@ static int begin(struct op *op)
 	}
 	if (op_check_index(op) < 0)
 		return -op->err.code;
-	return RECORD_NEW;
+	if (q->flags & VOLUME_ADOPT)
+		return RECORD_NEW;
+	op_path_set(op, q->directory, false);
+	op->then = FIRST_LOOK;
+	return STEP_PARENT;
+}
+
+static int first_look_start(struct op *op)
+{
+	if (op->absent)
+		return RECORD_NEW;
+	op->call.dir = *op_parent(op);
+	op->call.name = op_last(op);
+	return op_send(op, CALL_LOOKUP, op_cred(op));
+}
+
+static int first_look_done(struct op *op, const struct call *c)
+{
+	if (c->r == -ENOENT)
+		return RECORD_NEW;
+	if (c->r < 0)
+		return op_fail(op, c, "look for %s", wish(op)->directory);
+	op->attr = c->attr;
+	op->then = FIRST_RECORD;
+	return STEP_RECORD;
+}
+
+/* What a volume's directory never is. */
+static int check_kind(struct op *op)
+{
+	if (op->attr.type != NFS_TYPE_DIRECTORY)
+		return op_refuse(
+			op, ENOTDIR, "%s is there and is no directory", wish(op)->directory);
+	if (memcmp(op->attr.fsid, op->x->fsid, sizeof(op->x->fsid)) != 0)
+		return op_refuse(
+			op, EXDEV, "%s is another export or file system", wish(op)->directory);
+	return 0;
+}
+
+static int refuse_existing(struct op *op)
+{
+	return op_refuse(op, EEXIST,
+		"the directory %s is there already (class parameter adopt is not set)",
+		wish(op)->directory);
+}
+
+/* Made by an earlier attempt, which has its record; or by others. */
+static int first_record(struct op *op)
+{
+	if (op->has_record || op->bad_record)
+		return RECORD_THERE;
+	return check_kind(op) < 0 ? -op->err.code : refuse_existing(op);
 }
 
 static int record_new_start(struct op *op)
@@ -347,14 +404,8 @@ static bool made_by_attempt(const struct op *op)
 /* Something is there. Whose it is: an earlier attempt's, an admin's, or another volume's. */
 static int found(struct op *op)
 {
-	if (op->attr.type != NFS_TYPE_DIRECTORY) {
-		op_refuse(op, ENOTDIR, "%s is there and is no directory", wish(op)->directory);
+	if (check_kind(op) < 0)
 		return -op->err.code;
-	}
-	if (memcmp(op->attr.fsid, op->x->fsid, sizeof(op->x->fsid)) != 0) {
-		op_refuse(op, EXDEV, "%s is another export or file system", wish(op)->directory);
-		return -op->err.code;
-	}
 	if (op->fresh && !(wish(op)->flags & VOLUME_ADOPT) && !made_by_attempt(op))
 		return WHOSE;
 	if (!op->fresh && !op->x->indexed && !volume_request_owns_path(wish(op))) {
@@ -391,9 +442,7 @@ static int whose_done(struct op *op, const struct call *c)
 		op->on_failure = 0;
 		return FOUND;
 	}
-	return op_refuse(op, EEXIST,
-		"the directory %s is there already (class parameter adopt is not set)",
-		wish(op)->directory);
+	return refuse_existing(op);
 }
 
 /* ---- owner and mode
@@ -528,4 +577,6 @@ const struct op_step op_create_steps[] = {
 	[MEND] = {"mend", mend_start, mend_done},
 	[LOOK_AGAIN] = {"look-again", look_start, look_again_done},
 	[TAKE_BACK] = {"take-back", take_back_start, take_back_done},
+	[FIRST_LOOK] = {"first-look", first_look_start, first_look_done},
+	[FIRST_RECORD] = {"first-record", first_record, NULL},
 };
