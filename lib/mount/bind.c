@@ -170,13 +170,12 @@ static int attach(const struct target *t, int sourcefd, uint32_t flags, struct e
 }
 
 /* Attributes are cached for up to a minute, and so a directory that is gone from its server can
- * still be walked to. This asks the server (a GETATTR or FSSTAT); local file systems answer at
- * once. */
+ * still be walked to. This asks the server (a GETATTR or FSSTAT); a disk need not be asked. */
 static int check_source(const struct bind *b, int sourcefd, struct err *e)
 {
 	struct statfs s;
 
-	if (fstatfs(sourcefd, &s) < 0 && errno == ESTALE)
+	if (!b->same_filesystem && fstatfs(sourcefd, &s) < 0 && errno == ESTALE)
 		return err_sys(e, ESTALE, "source %s/%s", b->source.root, b->source.path);
 	return 0;
 }
