@@ -24,7 +24,7 @@
 #define MESSAGE_MAX 1024
 #define CHUNK 16384
 #define START_LIMIT SECONDS(30)
-#define TRY_AGAIN (NSEC_PER_MSEC / 5)
+#define TRY_AGAIN NSEC_PER_MSEC
 
 static _Noreturn void die(const char *what)
 {
@@ -100,8 +100,11 @@ static int bind_all(const struct targets *t, const char *source, uint64_t rate, 
 
 		if (due > now)
 			pause_ns(due - now);
+		/* The same mount as a publish makes: the flags need a second call. */
 		if (mkdir(target_of(t, i, path), 0750) < 0 ||
-			mount(source, path, NULL, MS_BIND, NULL) < 0)
+			mount(source, path, NULL, MS_BIND, NULL) < 0 ||
+			mount(NULL, path, NULL, MS_BIND | MS_REMOUNT | MS_NOSUID | MS_NODEV, NULL) <
+				0)
 			die(path);
 	}
 	took = clock_now() - began;
@@ -362,9 +365,12 @@ static int publish_all(const struct targets *t, const char *socket, const char *
 	return 0;
 }
 
-static int unpublish_all(const struct targets *t, const char *socket)
+/* Over one connection: unpublish, or Probe, which asks nobody but the front: what the machine does.
+ */
+static int call_all(const struct targets *t, const char *socket, const char *method)
 {
 	uint64_t *took = calloc(t->n, sizeof(*took)), began = clock_now(), all;
+	bool probe = streq(method, "/csi.v1.Identity/Probe");
 	char path[PATH_MAX], volume[64];
 	struct link l;
 
@@ -375,10 +381,12 @@ static int unpublish_all(const struct targets *t, const char *socket)
 
 		snprintf(volume, sizeof(volume), "pv-%s%06zu", t->prefix, i);
 		begin(&l);
-		put_text(&l, 1, volume);
-		put_text(&l, 2, target_of(t, i, path));
+		if (!probe) {
+			put_text(&l, 1, volume);
+			put_text(&l, 2, target_of(t, i, path));
+		}
 		end(&l);
-		link_call(&l, "/csi.v1.Node/NodeUnpublishVolume");
+		link_call(&l, method);
 		took[i] = clock_now() - start;
 	}
 	all = clock_now() - began;
@@ -439,7 +447,7 @@ static int usage(void)
 	      "       node bind ROOT PREFIX N SOURCE [A-SECOND PID]   bare binds; what PID took\n"
 	      "       node unbind ROOT PREFIX N\n"
 	      "       node publish|publish-kept ROOT PREFIX N SOCKET POOL\n"
-	      "       node unpublish ROOT PREFIX N SOCKET\n"
+	      "       node unpublish|probe ROOT PREFIX N SOCKET\n"
 	      "       node start SOCKET FILE COMMAND...   {\"ms\"} to FILE once it is registered\n",
 		stderr);
 	return 2;
@@ -464,7 +472,9 @@ int main(int argc, char **argv)
 	if ((argc == 6 || argc == 8) && streq(argv[1], "bind"))
 		return bind_all(&t, argv[5], rate, argc == 8 ? argv[7] : NULL);
 	if (argc == 6 && streq(argv[1], "unpublish"))
-		return unpublish_all(&t, argv[5]);
+		return call_all(&t, argv[5], "/csi.v1.Node/NodeUnpublishVolume");
+	if (argc == 6 && streq(argv[1], "probe"))
+		return call_all(&t, argv[5], "/csi.v1.Identity/Probe");
 	if (argc == 7 && (streq(argv[1], "publish") || streq(argv[1], "publish-kept")))
 		return publish_all(&t, argv[5], argv[6], streq(argv[1], "publish-kept"));
 	return usage();
