@@ -21,14 +21,15 @@
 
 struct mount_child {
 	const struct child_setup *setup;
-	struct worker_child worker;
 	char exports[PATH_MAX];
-	struct buf reply; /* of the current order */
+	struct buf *reply; /* of the current order */
 };
 
 /* The resolver has just had an answer from there: one that is silent now froze meanwhile, and is
  * not worth the order's whole deadline. */
 #define PROBE_MS 5000
+/* The longest is a note or a reason, packed. */
+#define REPLY_MAX (ERR_TEXT_MAX * 2)
 
 /* ---- publish ------------------------------------------------------------------------------- */
 
@@ -78,8 +79,8 @@ static int export_mount(
 	r = nfs_mount_make(&n, &made, e);
 	if (r < 0)
 		return r;
-	buf_reset(&c->reply);
-	return pack_str(&c->reply, made.note);
+	buf_reset(c->reply);
+	return pack_str(c->reply, made.note);
 }
 
 /* The volume's source, with its export mounted. */
@@ -182,7 +183,7 @@ static int take_away(
 	r = unmount_rung(p, (enum unmount_rung)o->rung, &removed, e);
 	if (r >= 0 && o->rmdir)
 		r = unmount_rmdir(p, e);
-	return r < 0 ? r : pack_u64(&c->reply, removed);
+	return r < 0 ? r : pack_u64(c->reply, removed);
 }
 
 static int order_unmount(struct mount_child *c, const struct mount_order *o, struct err *e)
@@ -208,7 +209,7 @@ static int order_space(struct mount_child *c, const struct mount_order *o, struc
 	const uint64_t numbers[] = {s.total, s.free, s.available, s.files, s.files_free};
 
 	for (size_t i = 0; i < ELEMENTSOF(numbers) && r >= 0; i++)
-		r = pack_u64(&c->reply, numbers[i]);
+		r = pack_u64(c->reply, numbers[i]);
 	return r;
 }
 
@@ -224,7 +225,7 @@ static int order_rshared(struct mount_child *c, const struct mount_order *o, str
 		sharing = changed ? MOUNTER_MADE : MOUNTER_SHARED;
 	else if (r != -EBUSY)
 		return r;
-	if (pack_u64(&c->reply, sharing) < 0 || pack_str(&c->reply, r < 0 ? e->text : "") < 0)
+	if (pack_u64(c->reply, sharing) < 0 || pack_str(c->reply, r < 0 ? e->text : "") < 0)
 		return -ENOMEM;
 	return 0;
 }
@@ -248,57 +249,23 @@ static const order_fn orders[_MOUNT_ORDER_MAX] = {
 	[MOUNT_ORDER_CLIENT] = order_client,
 };
 
-static int serve(struct mount_child *c, const struct frame_header *h, const char *body)
+static int obey(const struct frame_header *h, const char *body, struct buf *reply, struct err *e,
+	void *userdata)
 {
-	struct err e = ERR_NULL;
+	struct mount_child *c = userdata;
 	struct mount_order o;
-	int r;
 
-	buf_reset(&c->reply);
+	c->reply = reply;
 	if (h->kind >= _MOUNT_ORDER_MAX || !orders[h->kind] ||
 		mount_order_unpack(&o, body, h->size) < 0)
-		return -EPROTO;
-	r = orders[h->kind](c, &o, &e);
-	if (r < 0)
-		return worker_child_reply(&c->worker, h->id, h->kind, r, e.text, strlen(e.text));
-	return worker_child_reply(&c->worker, h->id, h->kind, 0, c->reply.data, c->reply.len);
-}
-
-static int turn(struct mount_child *c)
-{
-	struct frame_header h;
-	const char *body;
-	int r;
-
-	while ((r = worker_child_next(&c->worker, &h, &body)) > 0) {
-		r = serve(c, &h, body);
-		if (r >= 0)
-			r = worker_child_flush(&c->worker);
-		if (r < 0)
-			return r;
-	}
-	if (r < 0)
-		return r;
-	/* The front has gone: no error. */
-	return worker_child_wait(&c->worker) < 0 ? 1 : 0;
+		return err_set(e, EPROTO, "no such order");
+	return orders[h->kind](c, &o, e);
 }
 
 int mount_child_run(const struct child_setup *s, int fd)
 {
-	struct mount_child c = {.setup = s, .reply = BUF_NULL(ERR_TEXT_MAX * 2)};
-	const char *body;
-	size_t size;
+	struct mount_child c = {.setup = s};
 	int r = str_format(c.exports, sizeof(c.exports), "%s/" MOUNT_CHILD_EXPORTS, s->run_dir);
 
-	if (r >= 0)
-		r = worker_child_init(&c.worker, fd);
-	if (r >= 0)
-		r = worker_child_wait_init(&c.worker, &body, &size);
-	if (r >= 0)
-		r = worker_child_reply(&c.worker, 0, 0, 0, NULL, 0);
-	while (r == 0)
-		r = turn(&c);
-	worker_child_done(&c.worker);
-	buf_done(&c.reply);
-	return r < 0 ? r : 0;
+	return r < 0 ? r : worker_child_serve(fd, REPLY_MAX, obey, &c);
 }

@@ -19,6 +19,8 @@
 #include "worker/child.h"
 
 #define CANDIDATES_MAX 16
+/* A name and an address, packed. */
+#define REPLY_MAX 1024
 /* A server named earlier keeps this lead over the next (RFC 8305 has 250 ms): the list is an order
  * of preference. */
 #define LEAD MILLISECONDS(250)
@@ -269,9 +271,10 @@ static int why_not(struct search *s, struct err *e)
 
 /* ---- the process --------------------------------------------------------------------------- */
 
-static int find(const char *body, size_t size, struct buf *reply, struct err *e)
+static int find(const struct frame_header *h, const char *body, struct buf *reply, struct err *e,
+	void *userdata)
 {
-	struct unpack u = {.p = body, .end = body + size};
+	struct unpack u = {.p = body, .end = body + h->size};
 	const char *servers = unpack_str(&u);
 	uint64_t port = unpack_u64(&u);
 	const struct candidate *c;
@@ -279,6 +282,7 @@ static int find(const char *body, size_t size, struct buf *reply, struct err *e)
 	char service[8];
 	int r;
 
+	(void)userdata;
 	if (!unpack_done(&u) || !servers || port == 0 || port > UINT16_MAX)
 		return err_set(e, EPROTO, "no such question");
 	snprintf(service, sizeof(service), "%u", (unsigned)port);
@@ -290,49 +294,7 @@ static int find(const char *body, size_t size, struct buf *reply, struct err *e)
 	return r < 0 ? r : pack_str(reply, c->address);
 }
 
-static int serve(struct worker_child *w, const struct frame_header *h, const char *body)
-{
-	_cleanup_buf_ struct buf reply = BUF_NULL(1024);
-	struct err e = ERR_NULL;
-	int r = find(body, h->size, &reply, &e);
-
-	r = r < 0 ? worker_child_reply(w, h->id, h->kind, r, e.text, strlen(e.text))
-		  : worker_child_reply(w, h->id, h->kind, 0, reply.data, reply.len);
-	return r < 0 ? r : worker_child_flush(w);
-}
-
-static int turn(struct worker_child *w)
-{
-	struct pollfd p = {.fd = w->fd, .events = worker_child_events(w)};
-	struct frame_header h;
-	const char *body;
-	int r;
-
-	while ((r = worker_child_next(w, &h, &body)) > 0) {
-		r = serve(w, &h, body);
-		if (r < 0)
-			return r;
-	}
-	if (r < 0)
-		return r;
-	if (poll(&p, 1, -1) < 0)
-		return errno == EINTR ? 0 : -errno;
-	return worker_child_io(w, p.revents) < 0 ? 1 : 0;
-}
-
 int resolver_run(int fd)
 {
-	struct worker_child w;
-	const char *body;
-	size_t size;
-	int r = worker_child_init(&w, fd);
-
-	if (r >= 0)
-		r = worker_child_wait_init(&w, &body, &size);
-	if (r >= 0)
-		r = worker_child_reply(&w, 0, 0, 0, NULL, 0);
-	while (r == 0)
-		r = turn(&w);
-	worker_child_done(&w);
-	return r < 0 ? r : 0;
+	return worker_child_serve(fd, REPLY_MAX, find, NULL);
 }

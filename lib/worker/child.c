@@ -3,6 +3,7 @@
 #include "worker/child.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 
 /* Asked of one recv(). */
@@ -195,4 +196,60 @@ int worker_child_wait(struct worker_child *c)
 		r = child_receive(c, 0);
 	/* Somebody made the socket non-blocking. */
 	return r >= 0 && c->in.len == had ? child_wait(c, POLLIN) : r;
+}
+
+struct service {
+	struct worker_child child;
+	struct buf reply;
+	worker_serve_fn fn;
+	void *userdata;
+};
+
+static int serve_one(struct service *s, const struct frame_header *h, const char *body)
+{
+	struct err e = ERR_NULL;
+	int r;
+
+	buf_reset(&s->reply);
+	r = s->fn(h, body, &s->reply, &e, s->userdata);
+	if (r < 0)
+		r = worker_child_reply(&s->child, h->id, h->kind, r, e.text, strlen(e.text));
+	else
+		r = worker_child_reply(&s->child, h->id, h->kind, 0, s->reply.data, s->reply.len);
+	return r < 0 ? r : worker_child_flush(&s->child);
+}
+
+/* 1: the parent has gone. */
+static int serve_turn(struct service *s)
+{
+	struct frame_header h;
+	const char *body;
+	int r;
+
+	while ((r = worker_child_next(&s->child, &h, &body)) > 0) {
+		r = serve_one(s, &h, body);
+		if (r < 0)
+			return r;
+	}
+	if (r < 0)
+		return r;
+	return worker_child_wait(&s->child) < 0 ? 1 : 0;
+}
+
+int worker_child_serve(int fd, size_t reply_max, worker_serve_fn fn, void *userdata)
+{
+	struct service s = {.reply = BUF_NULL(reply_max), .fn = fn, .userdata = userdata};
+	const char *body;
+	size_t size;
+	int r = worker_child_init(&s.child, fd);
+
+	if (r >= 0)
+		r = worker_child_wait_init(&s.child, &body, &size);
+	if (r >= 0)
+		r = worker_child_reply(&s.child, 0, 0, 0, NULL, 0);
+	while (r == 0)
+		r = serve_turn(&s);
+	worker_child_done(&s.child);
+	buf_done(&s.reply);
+	return r < 0 ? r : 0;
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "worker/frame.h"
 
 #define WORKER_FD 3
@@ -40,5 +41,14 @@ int worker_child_flush(struct worker_child *c);
  * queued goes out first. One system call where poll and worker_child_io() are two. -ECONNRESET when
  * the parent has gone: exit. */
 int worker_child_wait(struct worker_child *c);
+
+/*
+ * The whole life of such a child on fd: the init frame is answered with success, then each request
+ * as it comes: fn appends the reply's body (emptied before, reply_max bytes at most), or gives
+ * -errno with the text that is the body then. 0 when the parent has gone, else -errno.
+ */
+typedef int (*worker_serve_fn)(const struct frame_header *h, const char *body, struct buf *reply,
+	struct err *e, void *userdata);
+int worker_child_serve(int fd, size_t reply_max, worker_serve_fn fn, void *userdata);
 
 #endif

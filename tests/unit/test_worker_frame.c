@@ -251,6 +251,48 @@ static void child_waits_for_requests(void **state)
 	assert_int_equal(worker_child_wait(&e->child), -ECONNRESET);
 }
 
+static int echo(const struct frame_header *h, const char *body, struct buf *reply, struct err *e,
+	void *userdata)
+{
+	++*(unsigned *)userdata;
+	if (h->size == 2)
+		return err_set(e, EACCES, "not that");
+	return buf_append(reply, body, h->size);
+}
+
+static void reply_is(const struct ends *e, uint32_t id, int result, const char *text)
+{
+	struct frame_header h;
+	char body[16] = "";
+
+	assert_int_equal(fd_read_exact(e->parent, &h, sizeof(h)), 0);
+	assert_true(h.size < sizeof(body));
+	if (h.size > 0)
+		assert_int_equal(fd_read_exact(e->parent, body, h.size), 0);
+	assert_int_equal(h.id, id);
+	assert_int_equal(h.result, result);
+	assert_string_equal(body, text);
+}
+
+/* From the init frame to the parent's end: each reply is of its own request alone. */
+static void child_serves_until_its_parent_goes(void **state)
+{
+	struct ends *e = *state;
+	unsigned served = 0;
+
+	tell(e, 0, "set up");
+	tell(e, 1, "one");
+	tell(e, 2, "no");
+	tell(e, 3, "three");
+	assert_int_equal(shutdown(e->parent, SHUT_WR), 0);
+	assert_int_equal(worker_child_serve(e->child.fd, 100, echo, &served), 0);
+	assert_int_equal(served, 3);
+	reply_is(e, 0, 0, "");
+	reply_is(e, 1, 0, "one");
+	reply_is(e, 2, -EACCES, "not that");
+	reply_is(e, 3, 0, "three");
+}
+
 static void child_takes_bytes_one_by_one(void **state)
 {
 	struct frame_header h = {.size = 3, .id = 4}, got;
@@ -351,6 +393,7 @@ int main(void)
 		cmocka_unit_test(packing_without_memory),
 		CHILD(child_gets_init_and_requests),
 		CHILD(child_waits_for_requests),
+		CHILD(child_serves_until_its_parent_goes),
 		CHILD(child_takes_bytes_one_by_one),
 		CHILD(child_replies),
 		CHILD(child_with_a_backlog_reads_nothing),
