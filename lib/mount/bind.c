@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mount.h>
-#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "mount/mounted.h"
@@ -25,6 +24,11 @@ static int source_open(const struct bind *b, struct err *e)
 {
 	int fd = place_open_directory(&b->source, b->rootfd, b->same_filesystem, e);
 
+	/* What a client remembers as missing may be there by now. */
+	if ((fd == -ENOENT || fd == -ESTALE) && !b->same_filesystem) {
+		err_clear(e);
+		fd = place_open_asked(&b->source, e);
+	}
 	if (fd < 0)
 		err_prefix(e, "source");
 	return fd;
@@ -169,15 +173,23 @@ static int attach(const struct target *t, int sourcefd, uint32_t flags, struct e
 	return r < 0 ? err_sys(e, r, "cannot mount at %s", t->at.shown) : 0;
 }
 
-/* Attributes are cached for up to a minute, and so a directory that is gone from its server can
- * still be walked to. This asks the server (a GETATTR or FSSTAT); a disk need not be asked. */
-static int check_source(const struct bind *b, int sourcefd, struct err *e)
+/*
+ * Names are cached for up to a minute: the way there may still lead to a directory that went to the
+ * trash meanwhile, the former tenant's, while another one has its name. So what is mounted for the
+ * first time is what the server has there now. A disk need not be asked.
+ */
+static int attach_fresh(const struct bind *b, const struct target *t, int sourcefd, struct err *e)
 {
-	struct statfs s;
+	_cleanup_close_ int fd = -1;
 
-	if (!b->same_filesystem && fstatfs(sourcefd, &s) < 0 && errno == ESTALE)
-		return err_sys(e, ESTALE, "source %s/%s", b->source.root, b->source.path);
-	return 0;
+	if (b->same_filesystem)
+		return attach(t, sourcefd, b->flags, e);
+	fd = place_open_asked(&b->source, e);
+	if (fd < 0) {
+		err_prefix(e, "source");
+		return fd;
+	}
+	return attach(t, fd, b->flags, e);
 }
 
 /* ---- the whole --------------------------------------------------------------------------------
@@ -202,8 +214,7 @@ static int make(const struct bind *b, struct target *t, enum bind_outcome *ret, 
 					: BIND_MADE;
 	if (state == TARGET_TAKEN)
 		return 0;
-	r = check_source(b, sourcefd, e);
-	return r < 0 ? r : attach(t, sourcefd, b->flags, e);
+	return attach_fresh(b, t, sourcefd, e);
 }
 
 int bind_make(const struct bind *b, enum bind_outcome *ret, struct err *e)

@@ -32,7 +32,10 @@ enum bind_outcome {
  * -ENOTDIR source or target is a file or a symlink; -ENOTEMPTY the target has files in it
  * -ENOENT  the source, or the target's parent, is missing
  * -ELOOP, -EXDEV the way to either leaves its root
- * -ESTALE  the source is gone from its server (which is asked, where nothing is mounted yet)
+ * -ESTALE  the source is gone from its server
+ *
+ * Where nothing is mounted yet and the source may lie on a server (same_filesystem is not set), the
+ * server is asked for every directory on the way: never a directory that only was there.
  */
 int bind_make(const struct bind *b, enum bind_outcome *ret, struct err *e);
 

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -152,6 +153,54 @@ int place_open_directory(const struct place *p, const int *rootfd, bool beneath,
 {
 	char shown[256];
 	int fd = directory_open(p, rootfd, beneath);
+
+	if (fd >= 0)
+		return fd;
+	show(shown, sizeof(shown), p);
+	return refuse(fd, shown, e);
+}
+
+/* The directory's own attributes, from the server: where they changed, the kernel looks the names
+ * in it up again. */
+static int ask(int dirfd)
+{
+	struct statx stx;
+
+	return statx(dirfd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_CTIME | STATX_MTIME,
+		       &stx) < 0
+		       ? -errno
+		       : 0;
+}
+
+static int open_asked(const struct place *p)
+{
+	_cleanup_close_ int fd = -1;
+	char name[NAME_MAX + 1];
+	int r = *p->path ? path_check(p->path) : 0;
+
+	if (r < 0)
+		return r;
+	fd = root_open(p);
+	for (const char *at = p->path; *at && fd >= 0;) {
+		size_t n = strcspn(at, "/");
+		int next = ask(fd);
+
+		memcpy(name, at, n);
+		name[n] = '\0';
+		if (next >= 0)
+			next = pathat_open_across(fd, name, O_PATH | O_DIRECTORY);
+		fd_close(fd);
+		fd = next;
+		at += n + (at[n] == '/');
+	}
+	r = fd < 0 ? fd : ask(fd);
+	return r < 0 ? r : TAKE_FD(fd);
+}
+
+int place_open_asked(const struct place *p, struct err *e)
+{
+	char shown[256];
+	int fd = open_asked(p);
 
 	if (fd >= 0)
 		return fd;

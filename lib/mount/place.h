@@ -49,6 +49,13 @@ void place_close(struct place_at *at);
  */
 int place_open_directory(const struct place *p, const int *rootfd, bool beneath, struct err *e);
 
+/*
+ * The same, asking the server about every directory on the way: what a client remembers of names
+ * (for up to a minute) may be a directory that has been renamed since, with another one in its
+ * place. -ESTALE: gone from its server.
+ */
+int place_open_asked(const struct place *p, struct err *e);
+
 /* For umount2(2) and mount(2), which take paths only: "/proc/self/fd/N/name", or without name. */
 #define PLACE_PROC_MAX 320
 const char *place_proc(char dst[static PLACE_PROC_MAX], int fd, const char *name);
