@@ -5,12 +5,17 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/mount_child.h"
 #include "agent/resolver.h"
+#include "base/fd.h"
 #include "base/log.h"
+#include "base/reserved.h"
+#include "base/str.h"
+#include "nfs/nfs.h"
 #include "sandbox/sandbox.h"
 #include "worker/child.h"
 #include "worker/spawn.h"
@@ -90,13 +95,37 @@ static _Noreturn void run_resolver(const struct child_setup *s, int fd, int clai
 	_exit(resolver_run(fd) < 0);
 }
 
+/*
+ * Exports that are not "insecure" want a reserved port, which berth-nfs has no right to take. So it
+ * gets sockets that have one in place of the right: for mountd and for NFS, of either family, as
+ * the descriptors behind its own. How many: none where the broker has no such right itself.
+ */
+static unsigned bound_sockets(int next)
+{
+	static const int families[NFS_BOUND_MAX] = {AF_INET, AF_INET, AF_INET6, AF_INET6};
+	unsigned n = 0;
+
+	for (size_t i = 0; i < ELEMENTSOF(families); i++) {
+		int fd = socket(families[i], SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+		if (fd == next + (int)n && reserved_bind(fd, families[i]) >= 0)
+			n++;
+		else
+			fd_close(fd);
+	}
+	return n;
+}
+
 static _Noreturn void run_nfs(const struct child_setup *s, int fd, int claim)
 {
-	const char *const argv[] = {s->nfs_worker, "--worker", NULL};
+	char count[] = "0";
+	const char *const argv[] = {s->nfs_worker, "--worker", "--bound", count, NULL};
 	struct err e = ERR_NULL;
+	int r = settle(s, &fd, -1, &e);
 
 	(void)claim;
-	if (settle(s, &fd, -1, &e) < 0 || become_nobody(false, &e) < 0)
+	count[0] = (char)('0' + (r < 0 ? 0 : bound_sockets(fd + 1)));
+	if (r < 0 || become_nobody(false, &e) < 0)
 		give_up("berth-nfs", &e);
 	exec(s->nfs_worker, argv);
 }

@@ -21,8 +21,8 @@
 #define LOCK_NAME "agent.lock"
 #define FRONT_DIRECTORY "front"
 
-static const int broker_capabilities[] = {
-	CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_SYS_CHROOT, CAP_SYS_ADMIN};
+static const int broker_capabilities[] = {CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_SETPCAP,
+	CAP_NET_BIND_SERVICE, CAP_SYS_CHROOT, CAP_SYS_ADMIN};
 
 /* ---- the command line ---------------------------------------------------------------------- */
 

@@ -28,7 +28,8 @@ int setup_parse(struct setup *ret, int argc, char **argv);
 /*
  * Directories, lock, namespaces, and then no power that the broker does not need:
  * CAP_SYS_ADMIN and CAP_SYS_CHROOT (children enter the host's namespaces), CAP_SETUID,
- * CAP_SETGID and CAP_SETPCAP (others become uid 65532 without capabilities), CAP_KILL.
+ * CAP_SETGID and CAP_SETPCAP (others become uid 65532 without capabilities), CAP_NET_BIND_SERVICE
+ * (sockets for berth-nfs), CAP_KILL.
  */
 int setup_prepare(struct setup *s, struct err *e);
 

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -15,17 +16,17 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "base/id.h"
 #include "base/parse.h"
+#include "base/reserved.h"
 #include "base/str.h"
 
 #define PORTMAP_PORT 111
 #define NFS_PORT 2049
-/* Ports below 1024 that no usual service has; exports without "insecure" ask for one. */
-#define RESERVED_MIN 665
-#define RESERVED_MAX 1023
 /* A connection that hears nothing for so long is dead: less than any operation's deadline. */
 #define USER_TIMEOUT_MS 8000
+
+/* What a connection is for: which of the bound sockets of its family it may take. */
+enum role { ROLE_MOUNTD, ROLE_NFS, ROLE_PORTMAPPER /* any port */ };
 
 struct port_answer {
 	bool done;
@@ -42,6 +43,7 @@ struct target {
 	bool refused;   /* the server answered, and does not want to serve this export */
 	bool undecided; /* connect all the same: other exports of the server may be wanted */
 	const struct nfs_init *init;
+	unsigned n_bound;
 	uint64_t deadline;
 	struct server *s;
 	char text[INET6_ADDRSTRLEN + 8]; /* address in errors */
@@ -64,22 +66,38 @@ static int get_port(const struct sockaddr_storage *ss)
 					       : ((const struct sockaddr_in *)ss)->sin_port);
 }
 
-/* Takes a reserved port where that is allowed; any other is as good elsewhere. */
-static void bind_reserved(int fd, int family)
+/* The bound socket of this family for role, unconnected; the descriptor is the caller's. -1: none.
+ */
+static int bound_take(const struct target *t, enum role role)
 {
-	const unsigned n = RESERVED_MAX - RESERVED_MIN + 1;
-	unsigned start = (unsigned)random_below(n);
+	const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+	unsigned left = (unsigned)role;
 
-	for (unsigned i = 0; i < n; i++) {
-		struct sockaddr_storage ss = {.ss_family = (sa_family_t)family};
+	for (int fd = CONNECT_BOUND_FD; fd < CONNECT_BOUND_FD + (int)t->n_bound; fd++) {
+		int family = AF_UNSPEC;
+		socklen_t size = sizeof(family);
 
-		set_port(&ss, (uint16_t)(RESERVED_MIN + (start + i) % n));
-		if (bind(fd, (struct sockaddr *)&ss,
-			    family == AF_INET6 ? sizeof(struct sockaddr_in6)
-					       : sizeof(struct sockaddr_in)) == 0 ||
-			errno == EACCES || errno == EPERM)
-			return;
+		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) < 0 ||
+			family != t->ai->ai_family || left-- > 0)
+			continue;
+		/* What an earlier attempt connected it to: the port stays. */
+		(void)connect(fd, &nobody, sizeof(nobody));
+		return fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	}
+	return -1;
+}
+
+/* With a reserved port where we may have one; any other is as good elsewhere. */
+static int make_socket(const struct target *t, enum role role)
+{
+	int fd = role == ROLE_PORTMAPPER ? -1 : bound_take(t, role);
+
+	if (fd >= 0)
+		return fd;
+	fd = socket(t->ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && role != ROLE_PORTMAPPER)
+		(void)reserved_bind(fd, t->ai->ai_family);
+	return fd < 0 ? -errno : fd;
 }
 
 static int wait_connected(int fd, uint64_t deadline)
@@ -105,21 +123,18 @@ static int wait_connected(int fd, uint64_t deadline)
 	return -error;
 }
 
-static int open_socket(const struct target *t, uint16_t port, bool reserved)
+static int open_socket(const struct target *t, uint16_t port, enum role role)
 {
 	const int on = 1, timeout = USER_TIMEOUT_MS;
 	struct sockaddr_storage ss = {0};
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int fd = make_socket(t, role);
 	int r;
 
-	fd = socket(t->ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
-	if (reserved)
-		bind_reserved(fd, t->ai->ai_family);
 	memcpy(&ss, t->ai->ai_addr, t->ai->ai_addrlen);
 	set_port(&ss, port);
 	if (connect(fd, (struct sockaddr *)&ss, t->ai->ai_addrlen) < 0 && errno != EINPROGRESS)
@@ -129,25 +144,29 @@ static int open_socket(const struct target *t, uint16_t port, bool reserved)
 }
 
 /* The four-tuple of a reserved port may still be in TIME_WAIT from the worker before us. */
-static int open_stream(const struct target *t, uint16_t port, bool reserved)
+static int open_stream(const struct target *t, uint16_t port, enum role role)
 {
-	int fd = open_socket(t, port, reserved);
+	int fd = open_socket(t, port, role);
 
-	for (int i = 0; reserved && i < 5 && (fd == -EADDRNOTAVAIL || fd == -EADDRINUSE); i++)
-		fd = open_socket(t, port, true);
-	if (reserved && (fd == -EADDRNOTAVAIL || fd == -EADDRINUSE))
-		fd = open_socket(t, port, false);
+	for (int i = 0;
+		role != ROLE_PORTMAPPER && i < 5 && (fd == -EADDRNOTAVAIL || fd == -EADDRINUSE);
+		i++)
+		fd = open_socket(t, port, role);
+	if (fd == -EADDRNOTAVAIL || fd == -EADDRINUSE)
+		fd = open_socket(t, port, ROLE_PORTMAPPER);
 	return fd;
 }
 
-static int open_context(const struct target *t, uint16_t port, const char *what,
+static int open_context(const struct target *t, uint16_t port, enum role role,
 	struct rpc_context **ret, struct err *e)
 {
-	int fd = open_stream(t, port, port != PORTMAP_PORT);
+	static const char *const names[] = {
+		[ROLE_MOUNTD] = "mountd", [ROLE_NFS] = "NFS", [ROLE_PORTMAPPER] = "the portmapper"};
+	int fd = open_stream(t, port, role);
 
 	if (fd < 0)
 		return err_sys(e, fd, "%s: cannot connect to %s at %s port %u", t->init->server,
-			what, t->text, port);
+			names[role], t->text, port);
 	*ret = compat_open(fd);
 	if (*ret)
 		return 0;
@@ -263,7 +282,7 @@ static int find_ports(struct target *t, uint16_t *nfs, uint16_t *mount, struct e
 	*mount = t->init->mount_port;
 	if (*nfs && *mount)
 		return 0;
-	r = open_context(t, PORTMAP_PORT, "the portmapper", &rpc, e);
+	r = open_context(t, PORTMAP_PORT, ROLE_PORTMAPPER, &rpc, e);
 	if (r >= 0 && !*mount)
 		r = find_port(t, rpc, MOUNT_PROGRAM, "mountd version 3", mount, e);
 	if (r >= 0 && !*nfs)
@@ -334,9 +353,9 @@ static int connect3(struct target *t, struct err *e)
 	int r = find_ports(t, &nfs_port, &mount_port, e);
 
 	if (r >= 0)
-		r = open_context(t, mount_port, "mountd", &t->s->mount, e);
+		r = open_context(t, mount_port, ROLE_MOUNTD, &t->s->mount, e);
 	if (r >= 0)
-		r = open_context(t, nfs_port, "NFS", &t->s->nfs, e);
+		r = open_context(t, nfs_port, ROLE_NFS, &t->s->nfs, e);
 	if (r < 0)
 		return r;
 	compat_set_cred(t->s->mount, &root);
@@ -348,7 +367,7 @@ static int connect3(struct target *t, struct err *e)
 static int connect4(struct target *t, struct err *e)
 {
 	int r = open_context(
-		t, t->init->nfs_port ? t->init->nfs_port : NFS_PORT, "NFS", &t->s->nfs, e);
+		t, t->init->nfs_port ? t->init->nfs_port : NFS_PORT, ROLE_NFS, &t->s->nfs, e);
 
 	if (r < 0)
 		return r;
@@ -427,10 +446,11 @@ static int try_versions(struct target *t, const struct addrinfo *list, struct er
 	return err_set(e, r3, "%.240s; NFSv4.0: %.240s", e3.text, e4.text);
 }
 
-int connect_server(struct server *s, const struct nfs_init *i, uint64_t deadline, struct err *e)
+int connect_server(struct server *s, const struct nfs_init *i, unsigned n_bound, uint64_t deadline,
+	struct err *e)
 {
 	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-	struct target t = {.init = i, .deadline = deadline, .s = s};
+	struct target t = {.init = i, .n_bound = n_bound, .deadline = deadline, .s = s};
 	struct addrinfo *list = NULL;
 	int r = getaddrinfo(i->server, NULL, &hints, &list);
 
@@ -439,5 +459,7 @@ int connect_server(struct server *s, const struct nfs_init *i, uint64_t deadline
 			"%s: cannot resolve the name: %s", i->server, gai_strerror(r));
 	r = try_versions(&t, list, e);
 	freeaddrinfo(list);
+	for (unsigned k = 0; k < n_bound; k++)
+		fd_close(CONNECT_BOUND_FD + (int)k);
 	return r;
 }

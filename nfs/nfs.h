@@ -8,6 +8,13 @@
 #include "volume/backend.h"
 #include "worker/pool.h"
 
+/*
+ * berth-nfs --worker [--bound N]: the N descriptors (at most this many) behind the parent's are TCP
+ * sockets, non-blocking, that the parent has bound to reserved ports, because it may and a process
+ * without capabilities may not: for each family one for mountd and one for NFS.
+ */
+#define NFS_BOUND_MAX 4
+
 struct nfs_options {
 	const char *worker_program; /* path of berth-nfs; NULL: beside our own executable, else
 				       PREFIX/libexec/berth */

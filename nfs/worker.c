@@ -20,7 +20,8 @@
 #define SILENCE_NS SECONDS(4)
 /* An operation on a server that is slow but alive gets so many times its budget. */
 #define PATIENCE 3
-/* Descriptors: standard three, the parent's, two connections, and a few while connecting. */
+/* Descriptors: standard three, the parent's, bound sockets, two connections, and a few while
+ * connecting. */
 #define FILES_MAX 32
 /* How often deadlines are looked at. */
 #define TICK_MS 250
@@ -245,15 +246,16 @@ static int take_init(struct worker *w)
 /* Names and sockets first; then the process keeps nothing but its connections. */
 static int get_ready(struct worker *w, struct err *e)
 {
-	const int keep[] = {w->child.fd};
-	int r;
+	int keep[1 + NFS_BOUND_MAX] = {w->child.fd}, r;
 
+	for (unsigned i = 0; i < w->n_bound; i++)
+		keep[1 + i] = CONNECT_BOUND_FD + (int)i;
 	server_init(&w->server, w->init.server);
-	r = sandbox_close_fds(keep, ELEMENTSOF(keep), e);
+	r = sandbox_close_fds(keep, 1 + w->n_bound, e);
 	if (r >= 0)
 		r = sandbox_harden(FILES_MAX, e);
 	if (r >= 0)
-		r = connect_server(&w->server, &w->init, clock_now() + CONNECT_NS, e);
+		r = connect_server(&w->server, &w->init, w->n_bound, clock_now() + CONNECT_NS, e);
 	if (r >= 0)
 		r = sandbox_drop(SANDBOX_UID, SANDBOX_GID, e);
 	if (r >= 0)
@@ -261,9 +263,9 @@ static int get_ready(struct worker *w, struct err *e)
 	return r < 0 ? r : 0;
 }
 
-int worker_run(int fd)
+int worker_run(int fd, unsigned n_bound)
 {
-	struct worker w = {.n_ops = 0};
+	struct worker w = {.n_bound = n_bound};
 	struct err e = ERR_NULL;
 	int r;
 

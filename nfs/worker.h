@@ -15,12 +15,14 @@ struct worker {
 	struct list exports;
 	struct list ops;
 	size_t n_ops;
+	unsigned n_bound;     /* connect.h */
 	struct nfs_cred cred; /* actAs or root */
 	struct err refusal;   /* the server speaks no version of ours: every request is told so */
 };
 
-/* Serves until the parent goes (0), or the server's connection broke (-errno). */
-int worker_run(int fd);
+/* Serves until the parent goes (0), or the server's connection broke (-errno). n_bound: connect.h.
+ */
+int worker_run(int fd, unsigned n_bound);
 /* The export by its path, made where it is new. NULL without memory. */
 struct nfs_export *worker_export(struct worker *w, const char *path);
 /* Answers one request. */
