@@ -99,27 +99,35 @@ static void stream_break(struct stream *s, int reason)
 		stream_end(s, reason);
 }
 
-/* Sends what the kernel takes. May end in a callback: nothing of s is touched after. */
-static void stream_flush(struct stream *s)
+/* What the kernel takes: 0 where that is all, -EAGAIN, -errno. */
+static int stream_send_now(struct stream *s)
 {
 	while (s->sent < s->out.len) {
 		ssize_t n = send(s->fd, s->out.data + s->sent, s->out.len - s->sent,
 			MSG_NOSIGNAL | MSG_DONTWAIT);
 
-		if (n >= 0) {
+		if (n >= 0)
 			s->sent += (size_t)n;
-			continue;
-		}
-		if (errno == EINTR)
-			continue;
-		if (errno != EAGAIN) {
-			stream_break(s, -errno);
-			return;
-		}
+		else if (errno != EINTR)
+			return -errno;
+	}
+	return 0;
+}
+
+/* May end in a callback: nothing of s is touched after. */
+static void stream_flush(struct stream *s)
+{
+	int r = stream_send_now(s);
+
+	if (r == -EAGAIN) {
 		buf_consume(&s->out, s->sent);
 		s->sent = 0;
 		s->blocked = true;
 		stream_update_events(s);
+		return;
+	}
+	if (r < 0) {
+		stream_break(s, r);
 		return;
 	}
 	buf_reset(&s->out);
@@ -225,6 +233,12 @@ void stream_send(struct stream *s)
 {
 	if (!s->ended && s->out.len > s->sent)
 		defer_arm(s->flush);
+}
+
+void stream_hurry(struct stream *s)
+{
+	if (!s->ended)
+		(void)stream_send_now(s);
 }
 
 size_t stream_pending(const struct stream *s)

@@ -47,6 +47,9 @@ int stream_write(struct stream *s, const void *data, size_t n) _must_check_;
 /* For writing in place: append here, then stream_send(). */
 struct buf *stream_out(struct stream *s);
 void stream_send(struct stream *s);
+/* Sends now what the kernel takes of what is queued, without a callback: the last thing before
+ * stream_free(). */
+void stream_hurry(struct stream *s);
 /* Bytes queued and not sent. */
 size_t stream_pending(const struct stream *s);
 

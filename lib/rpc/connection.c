@@ -293,6 +293,7 @@ struct rpc_connection *rpc_connection_free(struct rpc_connection *c)
 {
 	if (!c)
 		return NULL;
+	rpc_session_hurry(&c->session);
 	while (!list_empty(&c->requests))
 		rpc_request_free(LIST_FIRST(&c->requests, struct rpc_request, link));
 	list_remove(&c->link);

@@ -71,8 +71,8 @@ struct rpc_server_options {
 
 int rpc_server_new(struct rpc_server **ret, struct loop *l, const struct rpc_server_options *o,
 	void *userdata, struct err *e);
-/* Closes everything at once; calls that are running are told through their cancel functions during
- * this call. */
+/* Closes everything at once, after answers that were given, as far as the sockets take them; calls
+ * that are running are told through their cancel functions during this call. */
 struct rpc_server *rpc_server_free(struct rpc_server *s);
 DEFINE_CLEANUP(struct rpc_server *, rpc_server_free)
 

@@ -60,8 +60,8 @@ static void rpc_session_end(struct rpc_session *s, int reason)
 	s->ended(s, reason, s->userdata);
 }
 
-/* Hands to the socket what nghttp2 has, as far as the peer takes it. May end the session. */
-static void rpc_session_pump(struct rpc_session *s)
+/* Queues what nghttp2 has, as far as the peer takes it. */
+static void rpc_session_take(struct rpc_session *s)
 {
 	while (!s->broken && stream_pending(s->stream) < OUT_HIGH) {
 		const uint8_t *data;
@@ -71,6 +71,12 @@ static void rpc_session_pump(struct rpc_session *s)
 			break;
 		s->broken = n < 0 ? errno_of((int)n) : stream_write(s->stream, data, (size_t)n);
 	}
+}
+
+/* May end the session. */
+static void rpc_session_pump(struct rpc_session *s)
+{
+	rpc_session_take(s);
 	if (s->broken)
 		rpc_session_end(s, s->broken);
 	else if (stream_pending(s->stream) == 0 && !nghttp2_session_want_read(s->h2) &&
@@ -159,6 +165,14 @@ void rpc_session_done(struct rpc_session *s)
 	s->pump = defer_free(s->pump);
 	nghttp2_session_del(s->h2);
 	s->h2 = NULL;
+}
+
+void rpc_session_hurry(struct rpc_session *s)
+{
+	if (!s->stream || s->is_over || s->broken)
+		return;
+	rpc_session_take(s);
+	stream_hurry(s->stream);
 }
 
 void rpc_session_kick(struct rpc_session *s)

@@ -40,6 +40,9 @@ struct rpc_session_options {
 /* Takes fd over on success. -ENOMEM, -errno. s is zeroed memory. */
 int rpc_session_init(
 	struct rpc_session *s, struct loop *l, int fd, const struct rpc_session_options *o);
+/* What was submitted goes now, as far as the socket takes it: the last thing before
+ * rpc_session_done(). Ends nothing. */
+void rpc_session_hurry(struct rpc_session *s);
 /* Closes the socket. Not under one of nghttp2's callbacks. */
 void rpc_session_done(struct rpc_session *s);
 

@@ -422,6 +422,18 @@ static void the_end_of_the_server_cancels(void **state)
 	rpc_answer(TAKE_PTR(w->held[0]), "x", 1);
 }
 
+static void an_answer_outlives_the_server(void **state)
+{
+	struct rpc_world *w = *state;
+
+	hold(w);
+	rpc_answer(TAKE_PTR(w->held[0]), "last", 4);
+	w->server = rpc_server_free(w->server);
+	assert_true(rpc_world_run(w, closed));
+	assert_true(w->peer.streams[0].ended);
+	assert_int_equal(peer_stream(&w->peer, 1)->code, 0);
+}
+
 static void a_handler_may_free_the_server(void **state)
 {
 	struct rpc_world *w = *state;
@@ -546,6 +558,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_reset_cancels, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_close_cancels, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_end_of_the_server_cancels, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_answer_outlives_the_server, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_handler_may_free_the_server, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_large_an_answer_is_an_error, setup, teardown),
 		cmocka_unit_test_setup_teardown(draining_lets_calls_end, setup, teardown),
