@@ -12,6 +12,7 @@
 #include "agent/broker.h"
 #include "agent/claim.h"
 #include "agent/setup.h"
+#include "agent/socket_name.h"
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -141,17 +142,16 @@ static int order_socket(struct broker *b, const struct broker_order *o, int fd)
 
 	if (o->what >= _BROKER_BASE_MAX || fd >= 0)
 		return -EPROTO;
-	if (o->kind == BROKER_REMOVE) {
-		r = listen_remove(&b->setup->bases[o->what], o->name, &e);
-		answer(b, o, BROKER_SOCKET, r, -1, &e);
-		return 0;
-	}
-	if (o->kind == BROKER_CONNECT)
-		r = listen_connect(&b->setup->bases[o->what], o->name, &e);
-	else
+	r = socket_name_check((enum broker_base)o->what, o->name, &e);
+	if (r >= 0 && o->kind == BROKER_PUBLISH)
 		r = listen_publish(&b->setup->bases[o->what], o->name, (mode_t)o->mode, &e);
-	answer(b, o, BROKER_SOCKET, r, r, &e);
-	fd_close(r);
+	else if (r >= 0 && o->kind == BROKER_CONNECT)
+		r = listen_connect(&b->setup->bases[o->what], o->name, &e);
+	else if (r >= 0)
+		r = listen_remove(&b->setup->bases[o->what], o->name, &e);
+	answer(b, o, BROKER_SOCKET, r, o->kind == BROKER_REMOVE ? -1 : r, &e);
+	if (o->kind != BROKER_REMOVE)
+		fd_close(r);
 	return 0;
 }
 

@@ -41,14 +41,16 @@ enum broker_order_kind {
 	 * An old socket of that name is replaced, but never one that somebody else listens on
 	 * (-EADDRINUSE), and never something that is no socket (-EEXIST). The full path has to fit
 	 * into sun_path (107 bytes): -ENAMETOOLONG. The answer is a BROKER_SOCKET with the
-	 * listening, non-blocking, close-on-exec descriptor.
+	 * listening, non-blocking, close-on-exec descriptor. Of all three that name a path: none
+	 * but the places of socket_name.h (-EINVAL).
 	 */
 	BROKER_PUBLISH = 1,
 	/* Unlinks the socket that was published under path. Answer: BROKER_SOCKET, no descriptor.
 	 */
 	BROKER_REMOVE,
-	/* Connects to the socket at path beneath base, as the kubelet would. Answer: BROKER_SOCKET
-	 * with the connected, non-blocking descriptor. */
+	/* Connects to the socket at path beneath base, as the kubelet would; where another process
+	 * listens there: -EADDRINUSE. Answer: BROKER_SOCKET with the connected, non-blocking
+	 * descriptor. */
 	BROKER_CONNECT,
 	/* Starts a child of a class for key; one descriptor comes with it: the child's end of a
 	 * stream socket. Answer only where it failed: BROKER_ENDED with result. */

@@ -33,9 +33,37 @@ struct mount_child {
 
 /* ---- publish ------------------------------------------------------------------------------- */
 
-static struct place target_of(const struct mount_child *c, const struct mount_order *o)
+/*
+ * Whatever the front says: the kubelet's own directories beside pods are not mounted over, and of a
+ * pod's none but those of CSI volumes; place.h refuses "..".
+ */
+static bool is_volume_of_pod(const char *path)
 {
-	return (struct place){.root = c->setup->kubelet_root, .path = o->target};
+	static const char *const names[] = {
+		"pods", NULL, "volumes", "kubernetes.io~csi", NULL, "mount"};
+
+	for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+		size_t n = strcspn(path, "/");
+		bool last = i + 1 == ELEMENTSOF(names);
+
+		if (names[i] && (strlen(names[i]) != n || memcmp(path, names[i], n) != 0))
+			return false;
+		if (last != (path[n] == '\0'))
+			return false;
+		path += n + 1;
+	}
+	return true;
+}
+
+static int target_of(
+	const struct mount_child *c, const struct mount_order *o, struct place *ret, struct err *e)
+{
+	if (!o->target)
+		return err_set(e, EPROTO, "incomplete order");
+	if (!str_after(o->target, "pods/"))
+		return err_set(e, EACCES, "%s is in no pod's directory", o->target);
+	*ret = (struct place){.root = c->setup->kubelet_root, .path = o->target};
+	return 0;
 }
 
 /* One name below the exports directory, whatever the front says. */
@@ -161,12 +189,16 @@ static int publish_pool(
 
 static int order_publish(struct mount_child *c, const struct mount_order *o, struct err *e)
 {
-	struct bind b = {.source = {.path = o->directory},
-		.target = target_of(c, o),
-		.flags = o->flags & MOUNTF_BIND};
+	struct bind b = {.source = {.path = o->directory}, .flags = o->flags & MOUNTF_BIND};
+	int r;
 
-	if (!o->target || !o->path || !o->directory || (o->address && (!o->server || !o->options)))
+	if (!o->path || !o->directory || (o->address && (!o->server || !o->options)))
 		return err_set(e, EPROTO, "incomplete order");
+	r = target_of(c, o, &b.target, e);
+	if (r < 0)
+		return r;
+	if (!is_volume_of_pod(o->target))
+		return err_set(e, EACCES, "%s is no place of a pod's CSI volume", o->target);
 	return o->id ? publish_export(c, o, &b, e) : publish_pool(c, o, &b, e);
 }
 
@@ -188,9 +220,10 @@ static int take_away(
 
 static int order_unmount(struct mount_child *c, const struct mount_order *o, struct err *e)
 {
-	const struct place p = target_of(c, o);
+	struct place p;
+	int r = target_of(c, o, &p, e);
 
-	return o->target ? take_away(c, &p, o, e) : err_set(e, EPROTO, "incomplete order");
+	return r < 0 ? r : take_away(c, &p, o, e);
 }
 
 static int order_drop(struct mount_child *c, const struct mount_order *o, struct err *e)
@@ -201,16 +234,25 @@ static int order_drop(struct mount_child *c, const struct mount_order *o, struct
 	return r < 0 ? r : take_away(c, &p, o, e);
 }
 
-static int order_space(struct mount_child *c, const struct mount_order *o, struct err *e)
+static int pack_space(struct buf *b, const struct mounted_space *s)
 {
-	const struct place p = target_of(c, o);
-	struct mounted_space s;
-	int r = o->target ? mounted_space(&p, &s, e) : err_set(e, EPROTO, "incomplete order");
-	const uint64_t numbers[] = {s.total, s.free, s.available, s.files, s.files_free};
+	const uint64_t numbers[] = {s->total, s->free, s->available, s->files, s->files_free};
+	int r = 0;
 
 	for (size_t i = 0; i < ELEMENTSOF(numbers) && r >= 0; i++)
-		r = pack_u64(c->reply, numbers[i]);
+		r = pack_u64(b, numbers[i]);
 	return r;
+}
+
+static int order_space(struct mount_child *c, const struct mount_order *o, struct err *e)
+{
+	struct mounted_space s;
+	struct place p;
+	int r = target_of(c, o, &p, e);
+
+	if (r >= 0)
+		r = mounted_space(&p, &s, e);
+	return r < 0 ? r : pack_space(c->reply, &s);
 }
 
 static int order_rshared(struct mount_child *c, const struct mount_order *o, struct err *e)

@@ -164,20 +164,20 @@ static void on_unpublished(const struct err *e, void *userdata)
 }
 
 /* Whatever is there, for a volume that nobody may know any more (contracts.md 2.12): no question is
- * asked but whether it is the kubelet's place. */
+ * asked but whether it is in a pod's directory. */
 static void node_unpublish(struct csi_call *c, const struct csi_unpublish *r, void *userdata)
 {
 	const struct node_driver *d = userdata;
 	struct node *n = d->node;
 	const char *rest = str_after(r->target_path, n->kubelet_root);
+	const char *place = rest ? str_after(rest, "/pods/") : NULL;
 	const struct node_op *busy = node_busy(n, false, r->volume_id, r->target_path);
 	struct err e = ERR_NULL;
 	struct node_op *op;
 
-	if (!rest || rest[0] != '/' || !rest[1]) {
-		csi_fail(c, RPC_INVALID_ARGUMENT,
-			"target_path %s: not beneath the kubelet's root %s", r->target_path,
-			n->kubelet_root);
+	if (!str_or(place, "")[0]) {
+		csi_fail(c, RPC_INVALID_ARGUMENT, "target_path %s: not beneath %s/pods",
+			r->target_path, n->kubelet_root);
 		return;
 	}
 	if (busy) {

@@ -55,13 +55,22 @@ static int address_set(struct sockaddr_un *a, const char *name)
 	return str_format(a->sun_path, sizeof(a->sun_path), "%s", name);
 }
 
+/* Whether it was this process that called listen(2) on what fd is connected to. */
+static int listener_check(int fd, const char *name, struct err *e)
+{
+	struct ucred peer = {.pid = 0};
+	socklen_t size = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid == getpid())
+		return 0;
+	return err_set(e, EADDRINUSE, "process %d listens on %s", (int)peer.pid, name);
+}
+
 /* In the working directory: 0 nobody is there, 1 a socket that may go, -errno. */
 static int occupant_check(const char *name, struct err *e)
 {
 	_cleanup_close_ int fd = -1;
 	struct sockaddr_un a;
-	struct ucred peer = {.pid = 0};
-	socklen_t size = sizeof(peer);
 	struct stat st;
 
 	if (fstatat(AT_FDCWD, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -73,10 +82,7 @@ static int occupant_check(const char *name, struct err *e)
 		return err_sys(e, fd < 0 ? errno : ENAMETOOLONG, "%s", name);
 	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
 		return errno == ECONNREFUSED ? 1 : err_sys(e, EADDRINUSE, "%s", name);
-	/* Who called listen(2): ourselves, for an earlier publication. */
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid == getpid())
-		return 1;
-	return err_set(e, EADDRINUSE, "process %d listens on %s", (int)peer.pid, name);
+	return listener_check(fd, name, e) < 0 ? -EADDRINUSE : 1;
 }
 
 static int socket_bind(const char *name, mode_t mode, struct err *e)
@@ -160,5 +166,5 @@ int listen_connect(const struct listen_base *base, const char *path, struct err 
 		return err_sys(e, ENAMETOOLONG, "%s", name);
 	if (fchdir(dir) < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
 		return err_sys(e, errno, "cannot connect to %s/%s", base->path, path);
-	return TAKE_FD(fd);
+	return listener_check(fd, path, e) < 0 ? -EADDRINUSE : TAKE_FD(fd);
 }

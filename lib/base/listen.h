@@ -27,8 +27,8 @@ struct listen_base {
 int listen_publish(const struct listen_base *base, const char *path, mode_t mode, struct err *e);
 /* Unlinks the socket, unless another process listens there. None: 0. */
 int listen_remove(const struct listen_base *base, const char *path, struct err *e);
-/* A connection to the socket at path, as anybody else would get one: -ENOENT, -ECONNREFUSED,
- * -EAGAIN (its queue is full). */
+/* A connection to a socket of this process at path, as anybody else would get one: -ENOENT,
+ * -ECONNREFUSED, -EAGAIN (its queue is full), -EADDRINUSE (another process listens there). */
 int listen_connect(const struct listen_base *base, const char *path, struct err *e);
 
 #endif

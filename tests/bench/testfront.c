@@ -20,10 +20,10 @@
 
 /*
  * RUN_DIR/front/in: lines "TAG COMMAND ARGUMENTS..." ("-" for an empty one); RUN_DIR/front/out: a
- * line "TAG RESULT..." each, "ok" or "error NUMBER TEXT". socket|remove kubelet|run PATH [MODE]
- * publish SERVER EXPORT DIRECTORY TARGET FLAGS OPTIONS (SERVER - : hostPath; FLAGS: of r s d, or -)
- * unpublish|detach|stats TARGET   rshared exports   stats-now   repeat N SERVER EXPORT DIRECTORY
- * TARGET   start KEY   garbage   exit N
+ * line "TAG RESULT..." each, "ok" or "error NUMBER TEXT". socket|connect|remove kubelet|run PATH
+ * [MODE] publish SERVER EXPORT DIRECTORY TARGET FLAGS OPTIONS (SERVER - : hostPath; FLAGS: of r s
+ * d, or -) unpublish|detach|stats TARGET   rshared exports   stats-now   repeat N SERVER EXPORT
+ * DIRECTORY TARGET   start KEY   garbage   exit N
  */
 #define WORDS_MAX 10
 
@@ -194,8 +194,9 @@ static void socket_command(struct front *f, const char **w, size_t n, struct ans
 	enum broker_base base = streq(w[2], "run") ? BROKER_RUN : BROKER_KUBELET;
 	mode_t mode = n > 4 ? (mode_t)strtoul(w[4], NULL, 8) : 0600;
 	struct err e = ERR_NULL;
-	int r = streq(w[1], "socket") ? orders_publish(f->orders, base, w[3], mode, on_socket, a)
-				      : orders_remove(f->orders, base, w[3], on_socket, a);
+	int r = streq(w[1], "socket")    ? orders_publish(f->orders, base, w[3], mode, on_socket, a)
+		: streq(w[1], "connect") ? orders_connect(f->orders, base, w[3], on_socket, a)
+					 : orders_remove(f->orders, base, w[3], on_socket, a);
 
 	err_sys(&e, r, "not sent");
 	ended(a, r, &e);
@@ -208,7 +209,7 @@ static void later(struct front *f, const char **w, size_t n)
 	struct err e = ERR_NULL;
 	int r = -EINVAL;
 
-	if ((streq(w[1], "socket") || streq(w[1], "remove")) && n >= 4) {
+	if ((streq(w[1], "socket") || streq(w[1], "connect") || streq(w[1], "remove")) && n >= 4) {
 		socket_command(f, w, n, a);
 		return;
 	}

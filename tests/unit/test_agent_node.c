@@ -274,10 +274,15 @@ static void unpublish_knows_nothing(void **state)
 	unpublish(w, &c, "never-heard-of", ROOT "/pods/x/volumes/kubernetes.io~csi/y/mount");
 	end(0);
 	is_code(&c, RPC_OK);
-	unpublish(w, &c, "v", ROOT "/anything/below");
-	assert_string_equal(world.target, ROOT "/anything/below");
+	unpublish(w, &c, "v", ROOT "/pods/anything/below");
+	assert_string_equal(world.target, ROOT "/pods/anything/below");
 	end(ENOTEMPTY);
 	is_code(&c, RPC_INTERNAL);
+	/* The kubelet's own directories are no pod's. */
+	unpublish(w, &c, "v", ROOT "/pki");
+	is_code(&c, RPC_INVALID_ARGUMENT);
+	unpublish(w, &c, "v", ROOT "/pods/");
+	is_code(&c, RPC_INVALID_ARGUMENT);
 	published(w, "pv", TARGET("1"));
 	/* A failed one leaves the publication known. */
 	unpublish(w, &c, "pv", TARGET("1"));

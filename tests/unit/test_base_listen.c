@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -254,11 +255,50 @@ static void connects_as_others_do(void **state)
 	assert_int_equal(listen_connect(&base, "a/b/s.sock", &e), -ENOENT);
 }
 
+/* A child with a listening socket; it ends when it is told to. */
+static pid_t other_listens(const char *name)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int ready[2];
+	pid_t pid;
+
+	assert_true(str_format(a.sun_path, sizeof(a.sun_path), "%s/%s", root, name) >= 0);
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+		if (bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, 1) < 0 ||
+			write(ready[1], "x", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &(char){0}, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+static void connects_to_nobody_else(void **state)
+{
+	pid_t pid = other_listens("s.sock");
+	struct err e = ERR_NULL;
+
+	(void)state;
+	assert_int_equal(listen_connect(&base, "s.sock", &e), -EADDRINUSE);
+	assert_non_null(strstr(e.text, "listens on s.sock"));
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(appears_with_its_mode_and_accepts),
 		TEST(connects_as_others_do),
+		TEST(connects_to_nobody_else),
 		TEST(watchers_see_a_move),
 		TEST(directories_are_made),
 		TEST(dead_and_own_ones_are_replaced),
