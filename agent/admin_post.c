@@ -27,7 +27,7 @@ int admin_order_parse(struct admin_order *ret, const char *body, size_t size, st
 	*ret = (struct admin_order){.target = "", .volume = ""};
 	if (size == 0)
 		return 0;
-	r = data_json_load(body, size, &document, e);
+	r = data_json_load_strict(body, size, &document, e);
 	if (r < 0)
 		return r;
 	if (!json_is_object(document))

@@ -87,9 +87,13 @@ const json_t *json_at(const json_t *object, ...) __attribute__((sentinel));
 /*
  * Parses with JSON_ALLOW_NUL, after a check of size and depth on the bytes; where it fails because
  * of a \u0000 in a key, once more with those rewritten to \ufffd (contracts.md 5.7). The document
- * is an object or an array. -E2BIG beyond a limit, -EBADMSG with line and column, -ENOMEM.
+ * is an object or an array. Of a key that comes twice the last counts, as with the API server.
+ * -E2BIG beyond a limit, -EBADMSG with line and column, -ENOMEM.
  */
 int data_json_load(const char *text, size_t size, json_t **ret, struct err *e);
+/* For orders: a key that comes twice is refused, for who reads them and who obeys them may differ
+ * in which counts. */
+int data_json_load_strict(const char *text, size_t size, json_t **ret, struct err *e);
 
 /* Compact text; the caller frees. -ENOMEM. */
 int data_json_dump(const json_t *json, char **ret, size_t *ret_size);

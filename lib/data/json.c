@@ -81,7 +81,8 @@ static void replace_nul_escapes(char *text, size_t size)
 	}
 }
 
-static int load_replaced(const char *text, size_t size, json_t **ret, json_error_t *error)
+static int load_replaced(
+	const char *text, size_t size, size_t flags, json_t **ret, json_error_t *error)
 {
 	_cleanup_free_ char *copy = malloc(size);
 
@@ -89,11 +90,11 @@ static int load_replaced(const char *text, size_t size, json_t **ret, json_error
 		return -ENOMEM;
 	memcpy(copy, text, size);
 	replace_nul_escapes(copy, size);
-	*ret = json_loadb(copy, size, JSON_ALLOW_NUL, error);
+	*ret = json_loadb(copy, size, flags, error);
 	return 0;
 }
 
-int data_json_load(const char *text, size_t size, json_t **ret, struct err *e)
+static int load(const char *text, size_t size, size_t flags, json_t **ret, struct err *e)
 {
 	json_error_t error = {.line = 0};
 	json_t *j;
@@ -101,9 +102,9 @@ int data_json_load(const char *text, size_t size, json_t **ret, struct err *e)
 
 	if (r < 0)
 		return r;
-	j = json_loadb(text, size, JSON_ALLOW_NUL, &error);
+	j = json_loadb(text, size, flags, &error);
 	if (!j && json_error_code(&error) == json_error_null_byte_in_key) {
-		r = load_replaced(text, size, &j, &error);
+		r = load_replaced(text, size, flags, &j, &error);
 		if (r < 0)
 			return err_sys(e, r, "cannot read JSON");
 	}
@@ -114,6 +115,16 @@ int data_json_load(const char *text, size_t size, json_t **ret, struct err *e)
 			error.text);
 	*ret = j;
 	return 0;
+}
+
+int data_json_load(const char *text, size_t size, json_t **ret, struct err *e)
+{
+	return load(text, size, JSON_ALLOW_NUL, ret, e);
+}
+
+int data_json_load_strict(const char *text, size_t size, json_t **ret, struct err *e)
+{
+	return load(text, size, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, ret, e);
 }
 
 int data_json_dump(const json_t *json, char **ret, size_t *ret_size)

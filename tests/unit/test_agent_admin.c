@@ -250,7 +250,8 @@ static void test_bodies(void **state)
 	} cases[] = {{"", 400}, {"{}", 400}, {"[]", 400}, {"x", 400}, {"{\"target\":1}", 400},
 		{"{\"targets\":\"/x\"}", 400}, {"{\"target\":\"relative\"}", 400},
 		{"{\"target\":\"/x\"}", 404}, {"{\"target\":\"/x\"", 400},
-		{"{\"target\":\"/\\u0000x\"}", 400}};
+		{"{\"target\":\"/\\u0000x\"}", 400},
+		{"{\"target\":\"/x\",\"target\":\"/x\"}", 400}};
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++)

@@ -36,7 +36,8 @@ static void test_object_and_array(void **state)
 static void test_bad_text_is_named(void **state)
 {
 	static const char *const bad[] = {"", "{", "{\"a\":}", "[1,]", "1", "\"x\"", "{} {}",
-		"{\"a\":99999999999999999999}", "{\"a\":\"\xff\"}"};
+		"{\"a\":99999999999999999999}", "{\"a\":\"\xff\"}", "{\"a\":1e999999}",
+		"\xef\xbb\xbf{}", "{\"a\":\"\\ud800\"}", "{\"a\":1}x"};
 	json_t *j = NULL;
 
 	(void)state;
@@ -47,6 +48,24 @@ static void test_bad_text_is_named(void **state)
 		assert_null(j);
 		assert_non_null(strstr(e.text, "line"));
 	}
+}
+
+static void test_keys_that_come_twice(void **state)
+{
+	static const char text[] = "{\"a\":1,\"b\":{\"c\":2,\"c\":3}}";
+	struct err e = ERR_NULL;
+	json_t *j = NULL;
+
+	(void)state;
+	assert_int_equal(load(text, &j, &e), 0);
+	assert_int_equal(json_integer_value(json_at(j, "b", "c", NULL)), 3);
+	json_decref(j);
+	j = NULL;
+	assert_int_equal(data_json_load_strict(text, sizeof(text) - 1, &j, &e), -EBADMSG);
+	assert_null(j);
+	assert_non_null(strstr(e.text, "duplicate"));
+	assert_int_equal(data_json_load_strict("{\"a\":1}", 7, &j, &e), 0);
+	json_decref(j);
 }
 
 /* depth opening brackets and as many closing ones, within strings too where they do not count. */
@@ -173,6 +192,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_object_and_array),
 		cmocka_unit_test(test_bad_text_is_named),
+		cmocka_unit_test(test_keys_that_come_twice),
 		cmocka_unit_test(test_depth_limit),
 		cmocka_unit_test(test_size_limit),
 		cmocka_unit_test(test_value_limit),
