@@ -83,7 +83,7 @@ COMPONENT_TESTS := $(wildcard tests/component/*.test)
 KERNEL_TESTS := $(wildcard tests/kernel/*.test)
 KERNEL_TOOLS := $(patsubst %.c,$(O)/%,$(wildcard tests/kernel/*.c))
 
-.PHONY: all check check-layers check-shape check-format check-fuzz test run-test unit component kernel test-kernel \
+.PHONY: all check check-layers check-shape check-faults check-format check-fuzz test run-test unit component kernel test-kernel \
 	sanitize demo bench format install clean help deps test-real-api e2e image test-libnfs5
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -97,7 +97,7 @@ help:
 #: make demo        the whole job on this machine, everything set up by itself and cleaned up after
 #: make test        everything that is checked: shape, unit, sanitizer, component, fault, kernel, fuzz smoke
 #: make test-kernel the tests that need a kernel of their own: NFS mounts in user-mode-linux
-#: make check       layers, shape and format
+#: make check       layers, shape, format, the table of faults
 #: make bench       figures beside limits measured in the same run, also in build/bench.json
 #: make check-fuzz  sixty seconds over all fuzz targets
 #: make test-real-api  component tests against a real Kubernetes (needs Go)
@@ -208,11 +208,13 @@ $(O)/tests/fuzz/fuzz_admin: $(O)/fuzz/tests/unit/view_world.o
 
 # ---- check ------------------------------------------------------------------------------------
 C_FILES = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
-check: check-layers check-shape check-format
+check: check-layers check-shape check-faults check-format
 check-layers:
 	@tools/check-layers
 check-shape:
 	@tools/check-shape
+check-faults:
+	@tools/check-faults
 check-format:
 	@clang-format --dry-run -Werror $(C_FILES)
 format:
