@@ -147,6 +147,8 @@ static void judge_sockets(const char *root, doctor_fn fn, void *userdata)
 void doctor_judge_local(const char *kubelet_root, doctor_fn fn, void *userdata)
 {
 	judge_nfs(fn, userdata);
-	judge_propagation(kubelet_root, fn, userdata);
+	/* What is not there is no mount: what is wrong with it is said with the sockets. */
+	if (access(kubelet_root, F_OK) == 0)
+		judge_propagation(kubelet_root, fn, userdata);
 	judge_sockets(kubelet_root, fn, userdata);
 }

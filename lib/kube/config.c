@@ -100,8 +100,7 @@ static int default_path(char **ret, struct err *e)
 	else if (!str_empty(home))
 		n = asprintf(ret, "%s/.kube/config", home);
 	else
-		return err_set(e, ENOENT,
-			"no kubeconfig: not in a cluster, and neither KUBECONFIG nor HOME is set");
+		return err_set(e, ENOENT, "neither KUBECONFIG nor HOME is set");
 	return n < 0 ? err_sys(e, ENOMEM, "cannot look for a kubeconfig") : 0;
 }
 
@@ -114,12 +113,12 @@ static int config_fill(struct kube_config *c, const char *kubeconfig, struct err
 		r = in_cluster_load(c);
 		return r < 0 ? err_sys(e, r, "cannot prepare the in-cluster configuration") : 0;
 	}
-	if (!kubeconfig) {
-		r = default_path(&path, e);
-		if (r < 0)
-			return r;
-	}
-	return kubeconfig_load(c, kubeconfig ? kubeconfig : path, e);
+	if (kubeconfig)
+		return kubeconfig_load(c, kubeconfig, e);
+	r = default_path(&path, e);
+	if (r >= 0)
+		r = kubeconfig_load(c, path, e);
+	return r == -ENOENT ? err_prefix(e, "this is no pod, and no --kubeconfig was given") : r;
 }
 
 int kube_config_load(struct kube_config *ret, const char *kubeconfig, struct err *e)

@@ -200,6 +200,12 @@ static void the_environment_names_a_file(void **state)
 	setenv("KUBECONFIG", list, 1);
 	assert_int_equal(kube_config_load(&f->c, NULL, &f->e), 0);
 	assert_string_equal(f->c.token, "t");
+	kube_config_done(&f->c);
+	/* Who started it with nothing learns what could have been given. */
+	setenv("KUBECONFIG", "/nonexistent", 1);
+	assert_int_equal(kube_config_load(&f->c, NULL, &f->e), -ENOENT);
+	assert_non_null(strstr(f->e.text, "no pod, and no --kubeconfig was given: "));
+	assert_non_null(strstr(f->e.text, "/nonexistent"));
 }
 
 static void base64_is_strict(void **state)

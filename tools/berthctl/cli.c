@@ -135,7 +135,8 @@ static int parse_command(struct cli *c, const struct cli_command *commands, size
 	c->n_words--;
 	if (c->n_words >= c->command->min_words && c->n_words <= c->command->max_words)
 		return CLI_FINE;
-	return cli_fail(CLI_USAGE, "usage: berthctl %s %s", c->command->name, c->command->words);
+	return cli_fail(CLI_USAGE, "usage: berthctl %s%s%s", c->command->name,
+		*c->command->words ? " " : "", c->command->words);
 }
 
 static int parse_option(struct cli *c, int option)
