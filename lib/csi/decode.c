@@ -305,6 +305,18 @@ int csi_unpublish_decode(struct csi_unpublish *r, struct arena *a, const void *m
 			 : take_needed_path(&d, "target_path", &m->target_path, &r->target_path);
 }
 
+/* No volume is at a path of another shape: "not at volume_path", as csi-sanity has it. */
+static int take_volume_path(struct decoder *d, const ProtobufCBinaryData *b, const char **ret)
+{
+	int r;
+
+	*ret = NULL;
+	r = take_needed_path(d, "volume_path", b, ret);
+	if (r < 0 && *ret)
+		d->status->code = RPC_NOT_FOUND;
+	return r;
+}
+
 int csi_stats_decode(struct csi_stats_request *r, struct arena *a, const void *message, size_t size,
 	struct rpc_status *ret)
 {
@@ -317,7 +329,7 @@ int csi_stats_decode(struct csi_stats_request *r, struct arena *a, const void *m
 		return -EBADMSG;
 	error = take_id(&d, &m->volume_id, &r->volume_id);
 	if (error == 0)
-		error = take_needed_path(&d, "volume_path", &m->volume_path, &r->volume_path);
+		error = take_volume_path(&d, &m->volume_path, &r->volume_path);
 	return error < 0 ? error
 			 : take_path(&d, "staging_target_path", &m->staging_target_path,
 				   &r->staging_path);

@@ -12,8 +12,8 @@
 
 /*
  * 0, or -EBADMSG with the answer in ret: Internal for what is no protobuf, InvalidArgument with the
- * field's name, FailedPrecondition for a block volume, ResourceExhausted where memory ends. The
- * texts lie in the arena.
+ * field's name, NotFound for a volume_path that no volume can be at, FailedPrecondition for a block
+ * volume, ResourceExhausted where memory ends. The texts lie in the arena.
  */
 int csi_publish_decode(struct csi_publish *r, struct arena *a, const void *message, size_t size,
 	struct rpc_status *ret) _must_check_;

@@ -451,6 +451,7 @@ static void the_other_requests(void **state)
 	assert_string_equal(status.text, "target_path is missing");
 	assert_int_not_equal(csi_stats_decode(&s, *state, b.data, b.len, &status), 0);
 	assert_string_equal(status.text, "volume_path is missing");
+	assert_int_equal(status.code, RPC_INVALID_ARGUMENT);
 	put_text(&b, 2, "/t");
 	assert_int_equal(csi_unpublish_decode(&u, *state, b.data, b.len, &status), 0);
 	assert_string_equal(u.volume_id, "pv");
@@ -462,6 +463,31 @@ static void the_other_requests(void **state)
 	buf_done(&b);
 	assert_int_not_equal(csi_unpublish_decode(&u, *state, "", 0, &status), 0);
 	assert_string_equal(status.text, "volume_id is missing");
+}
+
+/* What csi-sanity asks after. */
+static void statistics_at_no_place(void **state)
+{
+	static const struct {
+		const char *path;
+		enum rpc_code code;
+	} cases[] = {
+		{"some/path", RPC_NOT_FOUND},
+		{"/pods/../etc", RPC_NOT_FOUND},
+		{"/pods/\n", RPC_INVALID_ARGUMENT},
+	};
+
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct buf b = BUF_NULL(1000);
+		struct csi_stats_request s;
+		struct rpc_status status;
+
+		put_text(&b, 1, "pv");
+		put_text(&b, 2, cases[i].path);
+		assert_int_not_equal(csi_stats_decode(&s, *state, b.data, b.len, &status), 0);
+		assert_int_equal(status.code, cases[i].code);
+		buf_done(&b);
+	}
 }
 
 static void registration_and_probe(void **state)
@@ -524,6 +550,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(many_attributes_are_fine, setup, teardown),
 		cmocka_unit_test_setup_teardown(logs_have_no_secret, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_other_requests, setup, teardown),
+		cmocka_unit_test_setup_teardown(statistics_at_no_place, setup, teardown),
 		cmocka_unit_test_setup_teardown(registration_and_probe, setup, teardown),
 		cmocka_unit_test(memory_faults),
 	};
