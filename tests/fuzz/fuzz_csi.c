@@ -72,7 +72,8 @@ static void check_publish(const struct csi_publish *r)
 static void check_status(const struct rpc_status *s)
 {
 	check(s->code == RPC_INTERNAL || s->code == RPC_INVALID_ARGUMENT ||
-		s->code == RPC_FAILED_PRECONDITION || s->code == RPC_RESOURCE_EXHAUSTED);
+		s->code == RPC_FAILED_PRECONDITION || s->code == RPC_NOT_FOUND ||
+		s->code == RPC_RESOURCE_EXHAUSTED);
 	check(*s->text != '\0');
 }
 
