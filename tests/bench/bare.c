@@ -273,6 +273,19 @@ static void bench_run(struct bench *b, struct writer *writers)
 	} while (running);
 }
 
+/* With the token of the kubeconfig, where it has one. */
+static struct curl_slist *headers(const struct bench *b, const char *content_type)
+{
+	struct curl_slist *list = curl_slist_append(NULL, content_type);
+	_cleanup_free_ char *token = NULL;
+
+	if (!b->config.token)
+		return list;
+	if (!list || asprintf(&token, "Authorization: Bearer %s", b->config.token) < 0)
+		return NULL;
+	return curl_slist_append(list, token);
+}
+
 static int usage(FILE *to)
 {
 	fputs("usage: bare --kubeconfig FILE [--claims N] [--writers N] [--class NAME] [--driver "
@@ -352,8 +365,8 @@ int main(int argc, char **argv)
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	b.multi = curl_multi_init();
 	curl_multi_setopt(b.multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
-	b.json = curl_slist_append(NULL, "Content-Type: application/json");
-	b.merge = curl_slist_append(NULL, "Content-Type: application/merge-patch+json");
+	b.json = headers(&b, "Content-Type: application/json");
+	b.merge = headers(&b, "Content-Type: application/merge-patch+json");
 	writers = calloc((size_t)b.writers, sizeof(*writers));
 	if (!b.multi || !b.json || !b.merge || !writers)
 		return 1;
