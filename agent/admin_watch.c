@@ -242,11 +242,6 @@ void admin_watch_gone(struct admin_watch *w, struct http_exchange *x)
 	}
 }
 
-unsigned admin_watch_count(const struct admin_watch *w)
-{
-	return w->n;
-}
-
 int admin_watch_new(struct admin_watch **ret, struct loop *l, const struct view *view)
 {
 	struct admin_watch *w = calloc(1, sizeof(*w));

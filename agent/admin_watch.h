@@ -27,6 +27,5 @@ int admin_watch_add(struct admin_watch *w, struct http_exchange *x, const char *
 void admin_watch_gone(struct admin_watch *w, struct http_exchange *x);
 /* Has rows compared within 200 ms. */
 void admin_watch_changed(struct admin_watch *w);
-unsigned admin_watch_count(const struct admin_watch *w);
 
 #endif

@@ -175,11 +175,6 @@ int fsgroup_apply(struct fsgroup *f, const struct volume_attributes *a, gid_t gr
 	return err_sys(e, r, "cannot ask for the group of %s", a->directory);
 }
 
-size_t fsgroup_running(const struct fsgroup *f)
-{
-	return f->trees.size;
-}
-
 int fsgroup_new(struct fsgroup **ret, struct volume_backend *backend)
 {
 	struct fsgroup *f = calloc(1, sizeof(*f));

@@ -36,6 +36,5 @@ DEFINE_CLEANUP(struct fsgroup *, fsgroup_free)
 typedef void (*fsgroup_fn)(const struct err *e, void *userdata);
 int fsgroup_apply(struct fsgroup *f, const struct volume_attributes *a, gid_t group, fsgroup_fn fn,
 	void *userdata, struct err *e);
-size_t fsgroup_running(const struct fsgroup *f);
 
 #endif

@@ -91,11 +91,6 @@ void heartbeat_hold(struct heartbeat *h, bool held)
 		start(h);
 }
 
-uint64_t heartbeat_at(const struct heartbeat *h)
-{
-	return h->lease ? lease_renewed_at(h->lease) : 0;
-}
-
 int heartbeat_new(struct heartbeat **ret, const struct heartbeat_setup *s)
 {
 	_cleanup_(heartbeat_freep) struct heartbeat *h = calloc(1, sizeof(*h));

@@ -32,7 +32,5 @@ DEFINE_CLEANUP(struct heartbeat *, heartbeat_free)
 char *heartbeat_name(const char *node, char dst[static HEARTBEAT_NAME_MAX]);
 /* held: stop renewing (the report is late); false: go on. Idempotent. */
 void heartbeat_hold(struct heartbeat *h, bool held);
-/* clock_now() of the last renewal, 0 if never. */
-uint64_t heartbeat_at(const struct heartbeat *h);
 
 #endif

@@ -437,11 +437,6 @@ uint64_t registration_since(const struct registration *g)
 	return g->since;
 }
 
-const char *registration_driver(const struct registration *g)
-{
-	return g->driver;
-}
-
 const char *registration_socket(const struct registration *g)
 {
 	return g->socket;

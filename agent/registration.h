@@ -83,8 +83,7 @@ enum registration_state registration_state(const struct registration *g);
 const char *registration_word(const struct registration *g);
 /* Why it is not registered: the kubelet's or the system's own words; "" where it is. */
 const char *registration_text(const struct registration *g);
-uint64_t registration_since(const struct registration *g); /* clock_real() of the state */
-const char *registration_driver(const struct registration *g);
+uint64_t registration_since(const struct registration *g);         /* clock_real() of the state */
 const char *registration_socket(const struct registration *g);     /* absolute path */
 const char *registration_csi_socket(const struct registration *g); /* absolute path */
 /* Beneath the kubelet's root, for orders.h. */

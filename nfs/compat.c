@@ -67,13 +67,6 @@ bool compat_pending(struct rpc_context *rpc)
 	return rpc_which_events(rpc) & POLLOUT;
 }
 
-const char *compat_error(struct rpc_context *rpc)
-{
-	const char *text = rpc_get_error(rpc);
-
-	return text && *text ? text : "connection failed";
-}
-
 int compat_wait(struct rpc_context *rpc, const bool *done, uint64_t deadline)
 {
 	while (!*done) {

@@ -25,8 +25,6 @@ int compat_read(struct rpc_context *rpc);
 int compat_write(struct rpc_context *rpc);
 /* Whether something is still queued. */
 bool compat_pending(struct rpc_context *rpc);
-/* The library's word for a failure below the protocol. */
-const char *compat_error(struct rpc_context *rpc);
 
 /* Runs the connection until *done, on its own; for the few calls before the sandbox. */
 int compat_wait(struct rpc_context *rpc, const bool *done, uint64_t deadline);

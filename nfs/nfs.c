@@ -449,29 +449,3 @@ void nfs_backend_stats(const struct volume_backend *vb, struct worker_stats *ret
 {
 	worker_pool_stats(CONTAINER_OF(vb, const struct nfs_backend, backend)->pool, ret);
 }
-
-struct each {
-	void (*fn)(const char *server, const char *state, size_t waiting, void *userdata);
-	void *userdata;
-};
-
-/* People are shown the server, the first word of the key. */
-static void each_key(const char *key, const char *state, size_t waiting, void *userdata)
-{
-	const struct each *each = userdata;
-	char server[KEY_MAX];
-
-	str_copy_cut(server, sizeof(server), key);
-	server[strcspn(server, " ")] = '\0';
-	each->fn(server, state, waiting, each->userdata);
-}
-
-void nfs_backend_each(const struct volume_backend *vb,
-	void (*fn)(const char *server, const char *state, size_t waiting, void *userdata),
-	void *userdata)
-{
-	struct each each = {fn, userdata};
-
-	worker_pool_each(
-		CONTAINER_OF(vb, const struct nfs_backend, backend)->pool, each_key, &each);
-}

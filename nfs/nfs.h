@@ -46,8 +46,5 @@ struct volume_backend *nfs_backend_free(struct volume_backend *b);
 int nfs_backend_regroup(struct volume_backend *b, const struct volume_place *p,
 	const char *directory, gid_t group, volume_fn fn, void *userdata);
 void nfs_backend_stats(const struct volume_backend *b, struct worker_stats *ret);
-void nfs_backend_each(const struct volume_backend *b,
-	void (*fn)(const char *server, const char *state, size_t waiting, void *userdata),
-	void *userdata);
 
 #endif

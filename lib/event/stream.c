@@ -257,8 +257,3 @@ void stream_continue(struct stream *s)
 	s->stopped = false;
 	stream_update_events(s);
 }
-
-int stream_fd(const struct stream *s)
-{
-	return s->fd;
-}

@@ -57,6 +57,4 @@ size_t stream_pending(const struct stream *s);
 void stream_stop(struct stream *s);
 void stream_continue(struct stream *s);
 
-int stream_fd(const struct stream *s); /* borrowed: peer credentials and the like */
-
 #endif

@@ -157,11 +157,6 @@ bool rpc_call_cancelled(const struct rpc_call *call)
 	return call->is_cancelled;
 }
 
-const char *rpc_call_path(const struct rpc_call *call)
-{
-	return call->method->path;
-}
-
 uint64_t rpc_call_deadline(const struct rpc_call *call)
 {
 	return call->deadline;

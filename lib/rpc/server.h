@@ -46,7 +46,6 @@ typedef void (*rpc_cancel_fn)(struct rpc_call *call, void *userdata);
 void rpc_call_on_cancel(struct rpc_call *call, rpc_cancel_fn fn, void *userdata);
 bool rpc_call_cancelled(const struct rpc_call *call);
 
-const char *rpc_call_path(const struct rpc_call *call); /* the table's */
 /* clock_now() at which the client gives up; UINT64_MAX where it waits for ever. */
 uint64_t rpc_call_deadline(const struct rpc_call *call);
 uid_t rpc_call_uid(const struct rpc_call *call); /* of the peer when it connected */

@@ -63,17 +63,6 @@ const struct kind *kind_find(const char *group, const char *version, const char 
 	return NULL;
 }
 
-const struct kind *kind_find_manifest(const char *api_version, const char *kind)
-{
-	char text[128];
-
-	for (size_t i = 0; i < kinds_n; i++)
-		if (streq(kinds[i].kind, kind) &&
-			streq(kind_api_version(&kinds[i], text, sizeof(text)), api_version))
-			return &kinds[i];
-	return NULL;
-}
-
 char *kind_qualified(const struct kind *k, char *dst, size_t size)
 {
 	(void)snprintf(dst, size, "%s%s%s", k->plural, *k->group ? "." : "", k->group);

@@ -39,8 +39,6 @@ extern const struct kind kinds[];
 extern const size_t kinds_n;
 
 const struct kind *kind_find(const char *group, const char *version, const char *plural);
-/* What manifests say: apiVersion "v1" or "group/version". */
-const struct kind *kind_find_manifest(const char *api_version, const char *kind);
 static inline const struct kind *kind_get(enum kind_id id)
 {
 	return &kinds[id];

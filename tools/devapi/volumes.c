@@ -224,11 +224,6 @@ void volumes_of_claim(const struct volumes *v, const char *claim_key,
 		fn(LIST_ENTRY(it, struct fact, item)->name, userdata);
 }
 
-bool volumes_has(const struct volumes *v, const char *name)
-{
-	return map_gets(&v->by_name, name) != NULL;
-}
-
 int volumes_new(struct volumes **ret, struct store *s)
 {
 	struct volumes *v = calloc(1, sizeof(*v));

@@ -24,6 +24,5 @@ const char *volumes_match(
 /* Calls fn for each PV whose claimRef names the claim, with or without uid. */
 void volumes_of_claim(const struct volumes *v, const char *claim_key,
 	void (*fn)(const char *name, void *userdata), void *userdata);
-bool volumes_has(const struct volumes *v, const char *name);
 
 #endif
