@@ -213,7 +213,7 @@ static int send_readdir(struct server *s, struct call *c)
 	memcpy(a->cookieverf, c->verf, sizeof(a->cookieverf));
 	a->dircount = READDIR_DIRCOUNT;
 	a->maxcount = READDIR_MAXCOUNT;
-	a->attr_request = nfs4_wanted_none;
+	a->attr_request = nfs4_wanted_names;
 	return compound_send(&m, s, c);
 }
 

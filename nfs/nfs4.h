@@ -33,7 +33,7 @@ struct nfs4_settable {
 	fattr4 attr; /* points into the two above */
 };
 void nfs4_settable(struct nfs4_settable *ret, const struct nfs_set *set);
-extern bitmap4 nfs4_wanted, nfs4_wanted_space, nfs4_wanted_none;
+extern bitmap4 nfs4_wanted, nfs4_wanted_space, nfs4_wanted_names;
 /* false for what does not decode. */
 bool nfs4_take_attr(struct nfs_attr *ret, const fattr4 *a);
 bool nfs4_take_space(struct nfs_space *ret, const fattr4 *a);

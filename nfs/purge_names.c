@@ -37,6 +37,7 @@ static void slot_begin(struct purge_slot *s)
 	s->stage = l->opened ? 2 : l->as_owner ? 1 : 0;
 	s->what = CALL_REMOVE;
 	s->turns = 0;
+	s->first_r = 0;
 	s->call.page = l->page;
 	s->call.first = s->entry;
 	s->call.count = s->end - s->entry;
@@ -88,9 +89,9 @@ static bool slot_try_rmdir(struct purge_slot *s, int r)
 }
 
 /*
- * RMDIR found no directory. Either REMOVE's first answer was the true one, or what has the name was
- * exchanged in between, by a tenant who goes on with that: asked anew a few times, then in the next
- * pass.
+ * RMDIR found no directory, or a server's REMOVE took what it found for one. Either REMOVE's first
+ * answer was the true one, or what has the name was exchanged in between, by a tenant who goes on
+ * with that: asked anew a few times, then in the next pass.
  */
 static void slot_no_directory(struct purge_slot *s)
 {
@@ -129,7 +130,7 @@ static void slot_answer(struct purge_slot *s)
 	} else if (r == -EISDIR || r == -EINVAL) {
 		if (!slot_try_rmdir(s, r))
 			slot_over(s, ENTRY_FAILED);
-	} else if (r == -ENOTDIR && s->what == CALL_RMDIR) {
+	} else if (r == -ENOTDIR) {
 		slot_no_directory(s);
 	} else if (r == -ENOTEMPTY || r == -EEXIST) {
 		slot_over(s, ENTRY_DEEP);

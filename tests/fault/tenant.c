@@ -66,7 +66,7 @@ static void say_ready(void)
 static void storm(const char *dir, const char *target, double seconds)
 {
 	double end = now() + seconds;
-	unsigned long swaps = 0;
+	unsigned long swaps = 0, rounds = 0;
 	int fds[STORM_MAX];
 	size_t n = 0;
 
@@ -81,11 +81,15 @@ static void storm(const char *dir, const char *target, double seconds)
 			die("l");
 		fds[n++] = fd;
 	}
-	say_ready();
-	while (now() < end)
+	/* Ready once every level was exchanged: whoever comes now finds a storm, whenever we run
+	 * next. */
+	do {
 		for (size_t i = 0; i < n; i++)
 			if (renameat2(fds[i], "d", fds[i], "l", RENAME_EXCHANGE) == 0)
 				swaps++;
+		if (rounds++ == 0)
+			say_ready();
+	} while (now() < end);
 	printf("%lu\n", swaps);
 }
 
