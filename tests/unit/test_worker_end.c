@@ -16,28 +16,6 @@
 #include "base/str.h"
 #include "tests/unit/worker_world.h"
 
-#define WORLD(w, ...)                         \
-	_cleanup_(world_done) struct world w; \
-	world_init(&w, &(struct worker_options){__VA_ARGS__})
-
-static struct worker_stats stats_of(const struct world *w)
-{
-	struct worker_stats s;
-
-	worker_pool_stats(w->pool, &s);
-	return s;
-}
-
-static pid_t pid_of(struct world *w, const char *key)
-{
-	struct shot s = {.calls = 0};
-
-	shoot(w, &s, key, DEED_PID);
-	world_wait(w, 1);
-	assert_true(s.r > 0);
-	return (pid_t)strtol(s.body, NULL, 10);
-}
-
 static void cancelled_while_starting(void **state)
 {
 	struct shot s = {0}, other = {0};
@@ -50,7 +28,7 @@ static void cancelled_while_starting(void **state)
 	world_wait(&w, 1);
 	assert_int_equal(s.calls, 0);
 	assert_int_equal(other.r, 5);
-	assert_int_equal(stats_of(&w).waiting + stats_of(&w).inflight, 0);
+	assert_int_equal(world_stats(&w).waiting + world_stats(&w).inflight, 0);
 }
 
 /* The reply to a cancelled request is expected and dropped; its place in the window is kept. */
@@ -58,18 +36,18 @@ static void cancelled_in_flight(void **state)
 {
 	struct shot s = {0}, other = {0};
 	WORLD(w, .window = 1);
-	pid_t pid = pid_of(&w, "a");
+	pid_t pid = world_pid(&w, "a");
 
 	(void)state;
 	shoot(&w, &s, "a", DEED_ECHO);
-	assert_int_equal(stats_of(&w).inflight, 1);
+	assert_int_equal(world_stats(&w).inflight, 1);
 	worker_call_cancel(s.call);
 	shoot(&w, &other, "a", DEED_ECHO);
-	assert_int_equal(stats_of(&w).waiting, 1);
+	assert_int_equal(world_stats(&w).waiting, 1);
 	world_wait(&w, 1);
 	assert_int_equal(s.calls, 0);
 	assert_int_equal(other.r, 5);
-	assert_int_equal(pid_of(&w, "a"), pid);
+	assert_int_equal(world_pid(&w, "a"), pid);
 }
 
 static void cancelled_and_stuck_is_killed_at_its_deadline(void **state)
@@ -79,7 +57,7 @@ static void cancelled_and_stuck_is_killed_at_its_deadline(void **state)
 	WORLD(w, .window = 1);
 
 	(void)state;
-	pid_of(&w, "a");
+	world_pid(&w, "a");
 	q.deadline_ns = MILLISECONDS(50);
 	assert_int_equal(shoot_request(&w, &s, &q), 0);
 	worker_call_cancel(s.call);
@@ -87,7 +65,7 @@ static void cancelled_and_stuck_is_killed_at_its_deadline(void **state)
 	world_wait(&w, 1);
 	assert_int_equal(other.r, 5);
 	assert_int_equal(s.calls, 0);
-	assert_int_equal(stats_of(&w).killed, 1);
+	assert_int_equal(world_stats(&w).killed, 1);
 }
 
 static void cancelled_in_back_off(void **state)
@@ -121,7 +99,7 @@ static void cancelled_after_its_end(void **state)
 {
 	struct shot first = {.then = cancel_other}, second = {0};
 	WORLD(w, .window = 2);
-	pid_t pid = pid_of(&w, "a");
+	pid_t pid = world_pid(&w, "a");
 
 	(void)state;
 	shoot(&w, &first, "a", DEED_HANG);
@@ -227,7 +205,7 @@ static void worker_ends_with_its_parent(void **state)
 		struct world w;
 
 		world_init(&w, &(struct worker_options){.window = 1});
-		worker = pid_of(&w, "a");
+		worker = world_pid(&w, "a");
 		/* Stopped, so that it cannot see its socket's end. */
 		shoot(&w, &stop, "a", DEED_STOP);
 		world_run(&w, 50);

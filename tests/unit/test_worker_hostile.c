@@ -15,10 +15,6 @@
 #include "tests/unit/fault.h"
 #include "tests/unit/worker_world.h"
 
-#define WORLD(w, ...)                         \
-	_cleanup_(world_done) struct world w; \
-	world_init(&w, &(struct worker_options){__VA_ARGS__})
-
 struct lie {
 	enum deed deed;
 	const char *text;

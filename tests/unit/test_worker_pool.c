@@ -18,28 +18,6 @@
 #include "worker/frame.h"
 #include "worker/lane.h"
 
-#define WORLD(w, ...)                         \
-	_cleanup_(world_done) struct world w; \
-	world_init(&w, &(struct worker_options){__VA_ARGS__})
-
-static struct worker_stats stats_of(const struct world *w)
-{
-	struct worker_stats s;
-
-	worker_pool_stats(w->pool, &s);
-	return s;
-}
-
-static pid_t pid_of(struct world *w, const char *key)
-{
-	struct shot s = {.calls = 0};
-
-	shoot(w, &s, key, DEED_PID);
-	world_wait(w, 1);
-	assert_true(s.r > 0);
-	return (pid_t)strtol(s.body, NULL, 10);
-}
-
 static void one_call(void **state)
 {
 	struct shot s = {.calls = 0};
@@ -55,7 +33,7 @@ static void one_call(void **state)
 	assert_true(s.sent);
 	assert_string_equal(s.body, "hello");
 	assert_string_equal(world_state(&w, "a"), "ready");
-	assert_int_equal(stats_of(&w).started, 1);
+	assert_int_equal(world_stats(&w).started, 1);
 }
 
 static void result_of_the_worker_comes_through(void **state)
@@ -73,12 +51,12 @@ static void result_of_the_worker_comes_through(void **state)
 static void same_worker_for_a_key_another_for_another(void **state)
 {
 	WORLD(w, .window = 4);
-	pid_t a = pid_of(&w, "a");
+	pid_t a = world_pid(&w, "a");
 
 	(void)state;
-	assert_int_equal(pid_of(&w, "a"), a);
-	assert_int_not_equal(pid_of(&w, "b"), a);
-	assert_int_equal(stats_of(&w).workers, 2);
+	assert_int_equal(world_pid(&w, "a"), a);
+	assert_int_not_equal(world_pid(&w, "b"), a);
+	assert_int_equal(world_stats(&w).workers, 2);
 }
 
 /* What a worker must not inherit, and what it must. */
@@ -102,7 +80,7 @@ static size_t most_in_flight;
 
 static void note_in_flight(struct shot *s)
 {
-	struct worker_stats now = stats_of(s->world);
+	struct worker_stats now = world_stats(s->world);
 
 	if (now.inflight > most_in_flight)
 		most_in_flight = now.inflight;
@@ -173,7 +151,7 @@ static void deadline_kills_the_worker(void **state)
 	struct shot hang = {0}, beside = {0}, waiting = {0}, other = {0};
 	struct worker_request q = world_request("a", DEED_HANG, "x");
 	WORLD(w, .window = 2);
-	pid_t pid = pid_of(&w, "a");
+	pid_t pid = world_pid(&w, "a");
 
 	(void)state;
 	q.deadline_ns = MILLISECONDS(60);
@@ -190,8 +168,8 @@ static void deadline_kills_the_worker(void **state)
 	assert_int_equal(waiting.r, 5);
 	assert_int_equal(other.r, 5);
 	assert_int_equal(kill(pid, 0), -1);
-	assert_int_equal(stats_of(&w).killed, 1);
-	assert_int_equal(stats_of(&w).started, 3);
+	assert_int_equal(world_stats(&w).killed, 1);
+	assert_int_equal(world_stats(&w).started, 3);
 }
 
 /* A SIGSTOPped worker stalls its own key only, and SIGKILL ends it all the same. */
@@ -251,7 +229,7 @@ static void killed_in_the_middle_of_a_request(void **state)
 {
 	struct shot hang = {0}, waiting = {0};
 	WORLD(w, .window = 1);
-	pid_t pid = pid_of(&w, "a");
+	pid_t pid = world_pid(&w, "a");
 
 	(void)state;
 	shoot(&w, &hang, "a", DEED_HANG);
@@ -263,7 +241,7 @@ static void killed_in_the_middle_of_a_request(void **state)
 	assert_true(hang.sent);
 	assert_non_null(strstr(hang.text, "signal 9"));
 	assert_int_equal(waiting.r, 5);
-	assert_int_equal(stats_of(&w).killed, 0);
+	assert_int_equal(world_stats(&w).killed, 0);
 }
 
 static void exit_status_is_told(void **state)
@@ -344,8 +322,8 @@ static void failed_start_is_told_at_the_deadline(void **state)
 		if (!strstr(s.text, cases[i].text))
 			fail_msg("%s: %s", cases[i].init, s.text);
 		assert_true(clock_now() - start >= MILLISECONDS(500));
-		assert_true(stats_of(&w).failed >= 1);
-		assert_int_equal(stats_of(&w).killed, 0);
+		assert_true(world_stats(&w).failed >= 1);
+		assert_int_equal(world_stats(&w).killed, 0);
 	}
 }
 
@@ -380,12 +358,12 @@ static void failed_starts_back_off(void **state)
 		world_run(&w, 1);
 	assert_string_equal(world_state(&w, "a"), "backoff");
 	world_wait(&w, 1);
-	assert_in_range(stats_of(&w).failed, 2, 7);
+	assert_in_range(world_stats(&w).failed, 2, 7);
 	/* Nobody waits any more: no start either. */
 	for (int i = 0; i < 300 && !streq(world_state(&w, "a"), "none"); i++)
 		world_run(&w, 10);
 	assert_string_equal(world_state(&w, "a"), "none");
-	assert_in_range(stats_of(&w).failed, 2, 7);
+	assert_in_range(world_stats(&w).failed, 2, 7);
 }
 
 static void waiting_calls_survive_failed_starts(void **state)
@@ -412,17 +390,17 @@ static void waiting_calls_survive_failed_starts(void **state)
 static void idle_worker_ends(void **state)
 {
 	WORLD(w, .window = 1, .idle_ns = MILLISECONDS(300));
-	pid_t pid = pid_of(&w, "a");
+	pid_t pid = world_pid(&w, "a");
 
 	(void)state;
 	world_run(&w, 50);
 	assert_int_equal(kill(pid, 0), 0);
-	assert_int_equal(pid_of(&w, "a"), pid);
+	assert_int_equal(world_pid(&w, "a"), pid);
 	world_run(&w, 1200);
 	assert_int_equal(kill(pid, 0), -1);
 	assert_string_equal(world_state(&w, "a"), "");
-	assert_int_equal(stats_of(&w).killed, 0);
-	assert_int_not_equal(pid_of(&w, "a"), pid);
+	assert_int_equal(world_stats(&w).killed, 0);
+	assert_int_not_equal(world_pid(&w, "a"), pid);
 }
 
 static void busy_worker_is_not_idle(void **state)

@@ -355,3 +355,21 @@ const char *world_state(struct world *w, const char *key)
 	worker_pool_each(w->pool, on_key, &l);
 	return l.state;
 }
+
+struct worker_stats world_stats(const struct world *w)
+{
+	struct worker_stats s;
+
+	worker_pool_stats(w->pool, &s);
+	return s;
+}
+
+pid_t world_pid(struct world *w, const char *key)
+{
+	struct shot s = {.calls = 0};
+
+	shoot(w, &s, key, DEED_PID);
+	world_wait(w, 1);
+	assert_true(s.r > 0);
+	return (pid_t)strtol(s.body, NULL, 10);
+}

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "event/loop.h"
 #include "worker/pool.h"
@@ -63,6 +64,10 @@ struct shot {
 /* Options that are 0 become short times fit for a test. */
 void world_init(struct world *w, const struct worker_options *o);
 void world_done(struct world *w);
+/* One with these options until the end of the block. */
+#define WORLD(w, ...)                         \
+	_cleanup_(world_done) struct world w; \
+	world_init(&w, &(struct worker_options){__VA_ARGS__})
 struct worker_request world_request(const char *key, enum deed deed, const char *body);
 int shoot_request(struct world *w, struct shot *s, const struct worker_request *q);
 /* Fails the test where the call is refused. */
@@ -73,5 +78,8 @@ void world_wait(struct world *w, size_t n);
 void world_run(struct world *w, unsigned ms);
 /* The state of a key as worker_pool_each() has it, "" without one. */
 const char *world_state(struct world *w, const char *key);
+struct worker_stats world_stats(const struct world *w);
+/* The pid of a key's worker, which is asked and started for that. */
+pid_t world_pid(struct world *w, const char *key);
 
 #endif
