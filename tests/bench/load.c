@@ -154,12 +154,18 @@ static void on_volume(
 	go_on(l);
 }
 
+/* Who waits for Bound spares the API server a watch. */
+static bool watches_volumes(const struct load *l)
+{
+	return l->deleting || !l->wait_bound;
+}
+
 static void on_synced(struct informer *i, void *userdata)
 {
 	struct load *l = userdata;
 
 	(void)i;
-	if (++l->synced < 2)
+	if (++l->synced < (watches_volumes(l) ? 2 : 1))
 		return;
 	l->started = clock_now();
 	go_on(l);
@@ -304,7 +310,7 @@ static int prepare(struct load *l, const struct arguments *a, struct err *e)
 		r = kube_client_new(&l->client, l->loop, &l->config, &o, e);
 	if (r >= 0)
 		r = informer_new(&l->claims_seen, l->client, l->pool, &kind_pvc, &on_claims, l);
-	if (r >= 0)
+	if (r >= 0 && watches_volumes(l))
 		r = informer_new(&l->volumes_seen, l->client, l->pool, &kind_pv, &on_volumes, l);
 	if (r >= 0)
 		r = timer_new_exact(&l->limit, l->loop, on_limit, l);
