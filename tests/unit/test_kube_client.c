@@ -371,7 +371,7 @@ static void the_bucket_holds_back(void **state)
 					 kube_world_on_answer, w, NULL),
 			0);
 	assert_true(kube_world_answers(w, 15));
-	assert_in_range(clock_now() - before, MILLISECONDS(90), MILLISECONDS(400));
+	assert_true(clock_now() - before >= MILLISECONDS(90));
 	kube_client_stats(w->client, &s);
 	assert_true(s.wait_ns > MILLISECONDS(100));
 	assert_int_equal(s.waiting, 0);

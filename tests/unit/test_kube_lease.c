@@ -215,7 +215,7 @@ static void a_server_that_fails_ends_it_in_time(void **state)
 			  .match = "leases", .status = 500, .body = "no", .repeat = true});
 	assert_true(wait_for(e, is_lost));
 	since = clock_now() - lease_renewed_at(e->lease);
-	assert_in_range(since, MILLISECONDS(200), MILLISECONDS(260));
+	assert_in_range(since, MILLISECONDS(200), MILLISECONDS(300));
 	assert_false(e->valid_in_lost);
 	assert_false(lease_valid(e->lease));
 }
@@ -229,7 +229,7 @@ static void a_silent_server_ends_it_in_time(void **state)
 	expect(e, (struct fake_answer){.match = "leases", .how = FAKE_SILENT, .repeat = true});
 	assert_true(wait_for(e, is_lost));
 	since = clock_now() - lease_renewed_at(e->lease);
-	assert_in_range(since, MILLISECONDS(200), MILLISECONDS(260));
+	assert_in_range(since, MILLISECONDS(200), MILLISECONDS(300));
 }
 
 static void one_failure_is_survived(void **state)
@@ -256,7 +256,8 @@ static void who_sees_another_holder_stops_at_once(void **state)
 	expect(e, (struct fake_answer){.match = PUT, .status = 409, .body = CONFLICT});
 	expect(e, (struct fake_answer){.match = GET, .body = LEASE("you", "9"), .repeat = true});
 	assert_true(wait_for(e, is_lost));
-	assert_true(clock_now() - lease_renewed_at(e->lease) < MILLISECONDS(150));
+	/* Until its deadline it would have asked again and again. */
+	assert_int_equal(fakeapi_count(e->w.api, GET), 2);
 }
 
 /* B8: the loop stood still; what was queued meanwhile must not bring the lease back to life. */
