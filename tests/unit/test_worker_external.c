@@ -86,7 +86,7 @@ static void end_all(struct world *w)
 		}
 }
 
-#define WORLD(w, ...)                            \
+#define EXTERNAL_WORLD(w, ...)                   \
 	_cleanup_(end_all) struct world w;       \
 	memset(&other, 0, sizeof(other));        \
 	world_init(&w, &(struct worker_options){ \
@@ -95,7 +95,7 @@ static void end_all(struct world *w)
 static void works_as_its_own(void **state)
 {
 	struct shot a = {.calls = 0}, b = {.calls = 0};
-	WORLD(w, .window = 1);
+	EXTERNAL_WORLD(w, .window = 1);
 
 	(void)state;
 	shoot(&w, &a, "a", DEED_ECHO);
@@ -112,7 +112,7 @@ static void stuck_child_is_not_doubled(void **state)
 {
 	struct shot first = {.calls = 0}, hung = {.calls = 0}, second = {.calls = 0},
 		    elsewhere = {.calls = 0}, third = {.calls = 0};
-	WORLD(w, .window = 1);
+	EXTERNAL_WORLD(w, .window = 1);
 	struct worker_request q = world_request("a", DEED_HANG, NULL);
 
 	(void)state;
@@ -147,7 +147,7 @@ static void stuck_child_is_not_doubled(void **state)
 static void end_is_told_with_its_reason(void **state)
 {
 	struct shot s = {.calls = 0};
-	WORLD(w, .window = 1);
+	EXTERNAL_WORLD(w, .window = 1);
 
 	(void)state;
 	shoot(&w, &s, "a", DEED_EXIT);
@@ -164,7 +164,7 @@ static void refusals_are_failed_starts(void **state)
 {
 	struct shot s = {.calls = 0};
 	struct err why = ERR_NULL;
-	WORLD(w, .window = 1);
+	EXTERNAL_WORLD(w, .window = 1);
 
 	(void)state;
 	other.refuse = -EAGAIN;
@@ -186,7 +186,7 @@ static void ends_of_strangers_are_nothing(void **state)
 {
 	struct shot s = {.calls = 0};
 	struct err why = ERR_NULL;
-	WORLD(w, .window = 1);
+	EXTERNAL_WORLD(w, .window = 1);
 
 	(void)state;
 	err_set(&why, ECONNRESET, "gone");
@@ -200,7 +200,7 @@ static void ends_of_strangers_are_nothing(void **state)
 static void idle_one_is_asked_to_end_then_killed_by_the_other(void **state)
 {
 	struct shot s = {.calls = 0};
-	WORLD(w, .window = 1, .idle_ns = MILLISECONDS(30));
+	EXTERNAL_WORLD(w, .window = 1, .idle_ns = MILLISECONDS(30));
 
 	(void)state;
 	shoot(&w, &s, "a", DEED_ECHO);
@@ -221,7 +221,7 @@ static void memory_may_run_out(void **state)
 		fault_disarm();
 		struct shot s = {.calls = 0};
 		struct worker_request q = world_request("a", DEED_ECHO, "hello");
-		WORLD(w, .window = 1);
+		EXTERNAL_WORLD(w, .window = 1);
 		int r;
 
 		fault_arm(_fault_k);
