@@ -13,13 +13,15 @@ tell() { # text
 	diag "$1"
 	echo "$1" >>"$O/e2e.txt"
 }
-# Names a scenario; how long the last one took is said when the next begins.
+# Names a scenario; how long the last one took and what it saw is said when the next begins.
 scenario() { # name, or nothing after the last one
-	[ -z "${began:-}" ] || tell "$(printf '%6d ms  %s' $((($(now) - began) / 1000)) "$title")"
+	[ -z "${began:-}" ] || tell "$(printf '%6d ms  %s%s' $((($(now) - began) / 1000)) "$title" "${seen:+: $seen}")"
 	began=$(now)
 	title=${1:-}
+	seen=
 	[ -z "$title" ] || diag "=== $title"
 }
+saw() { seen+=${seen:+, }$1; } # text
 
 # ---- Berth ---------------------------------------------------------------------------------------
 load_image() { # file, node...
@@ -78,6 +80,32 @@ berthctl() { # node, arguments...
 	local node=$1
 	shift
 	k -n $system exec "$(agent_pod "$node")" -c berth-agent -- berthctl "$@"
+}
+# A program of ours, where a node sees it: /run/node/tools/NAME.
+give_tool() { # file, node...
+	local file=$1 node
+	shift
+	for node; do install -D -t "$BERTH_CLUSTER_DIR/nodes/$node/tools" "$file" || return 1; done
+}
+# csi-sanity's Identity and Node parts on a driver's socket, each of its cases as one of ours.
+sanity() { # node, driver, attributes of an existing volume...
+	local node=$1 driver=$2 n=0 word line out words=()
+	shift 2
+	for word; do words+=(--attribute "$word"); done
+	# Its targets lie below a pod that is there: the agent's own.
+	out=$(on "$node" /run/node/tools/sanity --endpoint "unix:///var/lib/kubelet/plugins/$driver/csi.sock" "${words[@]}" \
+		--pod "$(k -n $system get pod "$(agent_pod "$node")" -o 'jsonpath={.metadata.uid}')")
+	while IFS= read -r line; do
+		word="csi-sanity, $driver: ${line#* - }"
+		case $line in 'ok '* | 'not ok '*) n=$((n + 1)) ;; esac
+		case $line in
+		'ok '*' # SKIP '*) skip "${word% # SKIP *}" "${line#* # SKIP }" ;;
+		'ok '*) report 0 "$word" ;;
+		'not ok '*) report 1 "$word" ;;
+		'#'*) echo "$line" ;;
+		esac
+	done <<<"$out"
+	is "csi-sanity, $driver: all of it ran" "${out##*$'\n'}" "1..$n"
 }
 has_driver() { # node, driver
 	k get csinode "$1" -o 'jsonpath={.spec.drivers[*].name}' | grep -qwF "$2"
