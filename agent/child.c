@@ -54,13 +54,21 @@ static int become_nobody(bool filter, struct err *e)
 	return r < 0 ? r : 0;
 }
 
+/*
+ * keep follows the front's descriptor. What a kernel without close_range(2) left open is closed,
+ * too: a child that never execs would hold the broker's lock, and a later broker off, for as long
+ * as the kernel holds the child.
+ */
 static int settle(const struct child_setup *s, int *fd, int keep, struct err *e)
 {
+	const int kept[] = {WORKER_FD, WORKER_FD + 1};
 	int r = spawn_settle(s->broker, fd, keep);
 
 	/* What the broker's files are made with is not what others make theirs with. */
 	umask(0022);
-	return r < 0 ? err_sys(e, r, "cannot arrange descriptors") : 0;
+	if (r < 0)
+		return err_sys(e, r, "cannot arrange descriptors");
+	return sandbox_close_fds(kept, keep >= 0 ? 2 : 1, e);
 }
 
 static _Noreturn void give_up(const char *what, const struct err *e)
