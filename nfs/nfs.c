@@ -294,7 +294,7 @@ static int submit_volume(struct volume_backend *b, enum nfs_kind kind, const str
 	{                                                                       \
 		return submit_volume(b, kind, p, q, fn, userdata);              \
 	}
-VOLUME_OPERATION(nfs_create, NFS_CREATE)
+VOLUME_OPERATION(nfs_create, q->flags &VOLUME_RESTORE ? NFS_RESTORE : NFS_CREATE)
 VOLUME_OPERATION(nfs_trash, NFS_TRASH)
 VOLUME_OPERATION(nfs_archive, NFS_ARCHIVE)
 VOLUME_OPERATION(nfs_recycle, NFS_RECYCLE)

@@ -18,6 +18,7 @@ static const struct op_step *const tables[_NFS_KIND_MAX] = {
 	[NFS_ARCHIVE] = op_retire_steps,
 	[NFS_RECYCLE] = op_retire_steps,
 	[NFS_DISCARD] = op_discard_steps,
+	[NFS_RESTORE] = op_restore_steps,
 	[NFS_PURGE] = op_purge_steps,
 	[NFS_LIST] = op_list_steps,
 	[NFS_SPACE] = op_space_steps,

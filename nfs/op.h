@@ -136,6 +136,6 @@ int op_check_index(struct op *op);
 /* Tables, one for each kind. */
 extern const struct op_step op_attach_steps[], op_create_steps[], op_retire_steps[],
 	op_discard_steps[], op_purge_steps[], op_list_steps[], op_space_steps[], op_index_steps[],
-	op_regroup_steps[];
+	op_regroup_steps[], op_restore_steps[];
 
 #endif

@@ -80,13 +80,23 @@ static int place_start(struct op *op)
 	return op_send(op, op->state == place ? CALL_LOOKUP : CALL_MKDIR, op_cred(op));
 }
 
+/* Who only looks makes nothing: a static volume's export gets no control directory by being listed.
+ */
+static int not_there(struct op *op, int make, const char *what)
+{
+	if (op->kind != NFS_LIST)
+		return make;
+	op->absent = true;
+	return op_refuse(op, ENOENT, "there is no %s", what);
+}
+
 static int place_done(struct op *op, const struct call *c)
 {
 	int place = place_of(op->state);
 	bool making = op->state != place;
 
 	if (!making && c->r == -ENOENT)
-		return place + 1;
+		return not_there(op, place + 1, places[place].text);
 	if (making && c->r == -EEXIST)
 		return place;
 	if (c->r < 0)
@@ -115,7 +125,7 @@ static int identity_done(struct op *op, const struct call *c)
 	int r;
 
 	if (c->r == -ENOENT)
-		return IDENTITY_MAKE;
+		return not_there(op, IDENTITY_MAKE, CONTROL_DIRECTORY "/" CONTROL_IDENTITY);
 	if (c->r < 0)
 		return op_fail(op, c, "read %s/%s", CONTROL_DIRECTORY, CONTROL_IDENTITY);
 	if (op->file.len == 0 && op->waits++ < EMPTY_WAITS)

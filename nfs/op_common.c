@@ -38,10 +38,33 @@ static void wake(struct list *waiters, const struct op *by, int r, int step)
 	}
 }
 
+/* Nothing of ours lies there, so that a list is empty; who waits to make something does so. */
+static void wake_bare(struct list *waiters)
+{
+	struct list ready = LIST_INIT(ready);
+
+	LIST_FOREACH (waiters, it) {
+		list_remove(it);
+		list_append(&ready, it);
+	}
+	while (!list_empty(&ready)) {
+		struct op *op = LIST_FIRST(&ready, struct op, waiting);
+
+		list_remove(&op->waiting);
+		if (op->kind == NFS_LIST)
+			op_finish(op, 0);
+		else
+			op_enter(op, STEP_ATTACH);
+	}
+}
+
 static void on_attached(struct op *op, int r)
 {
 	op->x->state = r < 0 ? EXPORT_NEW : EXPORT_READY;
-	wake(&op->x->waiters, op, r, STEP_ATTACH);
+	if (r < 0 && op->absent)
+		wake_bare(&op->x->waiters);
+	else
+		wake(&op->x->waiters, op, r, STEP_ATTACH);
 }
 
 static void on_indexed(struct op *op, int r)
@@ -70,7 +93,7 @@ int step_attach_start(struct op *op)
 	list_append(&x->waiters, &op->waiting);
 	if (x->state == EXPORT_ATTACHING)
 		return STEP_WAIT;
-	attach = op_new(op->w, NFS_SPACE);
+	attach = op_new(op->w, op->kind == NFS_LIST ? NFS_LIST : NFS_SPACE);
 	if (!attach) {
 		list_remove(&op->waiting);
 		return op_refuse(op, ENOMEM, "no memory");

@@ -99,6 +99,7 @@ static void put_volume(struct pack *p, const struct volume_request *q)
 	put_str(p, q->class);
 	put_str(p, q->directory);
 	put_u64(p, (uint64_t)q->capacity);
+	put_u64(p, q->access_modes);
 	put_u64(p, q->uid);
 	put_u64(p, q->gid);
 	put_u64(p, q->mode);
@@ -118,10 +119,11 @@ static void get_volume(struct unpack *u, struct volume_request *q)
 	q->class = unpack_str(u);
 	q->directory = get_text(u);
 	q->capacity = (int64_t)get_max(u, INT64_MAX);
+	q->access_modes = (unsigned)get_max(u, VOLUME_ACCESS_ALL);
 	q->uid = (uid_t)get_max(u, UINT32_MAX);
 	q->gid = (gid_t)get_max(u, UINT32_MAX);
 	q->mode = (mode_t)get_max(u, 07777);
-	q->flags = (unsigned)get_max(u, 127);
+	q->flags = (unsigned)get_max(u, 255);
 	q->reclaim = (enum volume_reclaim)get_max(u, RECLAIM_RECYCLE);
 	q->trash_ttl_ns = unpack_u64(u);
 	if (u->bad)
@@ -133,7 +135,7 @@ static void get_volume(struct unpack *u, struct volume_request *q)
 
 static bool kind_has_volume(enum nfs_kind kind)
 {
-	return kind >= NFS_CREATE && kind <= NFS_DISCARD;
+	return kind >= NFS_CREATE && kind <= NFS_RESTORE;
 }
 
 int nfs_request_pack(struct buf *b, enum nfs_kind kind, const struct nfs_request *q)

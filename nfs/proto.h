@@ -14,6 +14,7 @@ enum nfs_kind {
 	NFS_ARCHIVE,
 	NFS_RECYCLE,
 	NFS_DISCARD,
+	NFS_RESTORE, /* create with VOLUME_RESTORE */
 	NFS_PURGE,
 	NFS_LIST,
 	NFS_SPACE,
@@ -53,7 +54,7 @@ struct nfs_request {
 	const char *name; /* purge: name in the trash; list: cursor or NULL; regroup: directory, ""
 			     for the export itself */
 	gid_t group;      /* regroup */
-	struct volume_request volume; /* create, trash, archive, recycle, discard */
+	struct volume_request volume; /* create, trash, archive, recycle, discard, restore */
 };
 int nfs_request_pack(struct buf *b, enum nfs_kind kind, const struct nfs_request *q);
 int nfs_request_unpack(struct nfs_request *ret, enum nfs_kind kind, const void *body, size_t size);

@@ -12,6 +12,7 @@
  *   nothing ───────► record+directory ───────────► record, tree in trash ───────► nothing
  *                        │  ▲ recycle (new directory, old one in trash)
  *                        └──┴ discard: never published and empty ────────────────► nothing
+ *   record, tree in trash ── create with VOLUME_RESTORE ──► record+directory
  *
  * Every operation is asynchronous, idempotent and may be repeated after any crash or unknown
  * outcome; each proves by record and token that it touches what is ours. After a 0 return exactly
@@ -75,6 +76,9 @@ typedef void (*volume_fn)(const struct volume_result *res, void *userdata);
 /* Eight functions; purge and list do a bounded slice (some 10,000 entries or 200 ms) a call. */
 struct volume_backend_ops {
 	const char *name;
+	/* With VOLUME_RESTORE nothing new is made: -ENOENT where record, directory or tree is not
+	 * there, -EEXIST where another directory has the place. With VOLUME_ADOPT as well what lies
+	 * in the trash stays there (-ENOENT). The first entry of the result is the record. */
 	int (*create)(struct volume_backend *b, const struct volume_place *p,
 		const struct volume_request *q, volume_fn fn, void *userdata);
 	/* Renames the directory to .berth/trash/<pv>-<time>, atomically, record state Trashed. */

@@ -27,6 +27,9 @@ const char *record_state_text(enum record_state s)
 	return (size_t)s < ELEMENTSOF(state_texts) ? state_texts[s] : "?";
 }
 
+static const char *const access_texts[] = {
+	"ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"};
+
 int record_state_parse(const char *s, enum record_state *ret)
 {
 	for (size_t i = 0; i < ELEMENTSOF(state_texts); i++) {
@@ -61,8 +64,24 @@ struct raw {
 	const char *namespace_, *name, *uid, *previous_uid, *stored, *changed, *mode;
 	int64_t capacity, trash_ttl;
 	bool uid_given, gid_given, published, adopt, shared;
-	unsigned owner, group;
+	unsigned owner, group, access_modes;
 };
+
+static int decode_access(const json_t *value, void *target, struct err *e)
+{
+	unsigned *modes = target;
+	json_t *mode;
+	size_t i;
+
+	if (!json_is_array(value))
+		return err_set(e, EBADMSG, "not a list");
+	json_array_foreach (value, i, mode) {
+		for (size_t k = 0; k < ELEMENTSOF(access_texts); k++)
+			if (streq_null(json_string_value(mode), access_texts[k]))
+				*modes |= 1U << k;
+	}
+	return 0;
+}
 
 static const struct decode_field claim_fields[] = {
 	{"namespace", DECODE_STRING, offsetof(struct raw, namespace_), DECODE_REQUIRED, NULL, NULL},
@@ -80,6 +99,7 @@ static const struct decode_field record_fields[] = {
 	{"class", DECODE_STRING, offsetof(struct raw, class), 0, NULL, NULL},
 	{"directory", DECODE_STRING, offsetof(struct raw, directory), DECODE_REQUIRED, NULL, NULL},
 	{"capacity", DECODE_I64, offsetof(struct raw, capacity), 0, NULL, NULL},
+	{"accessModes", DECODE_CUSTOM, offsetof(struct raw, access_modes), 0, NULL, decode_access},
 	{"uid", DECODE_UNSIGNED, offsetof(struct raw, owner), 0, NULL, NULL},
 	{"uid", DECODE_PRESENT, offsetof(struct raw, uid_given), 0, NULL, NULL},
 	{"gid", DECODE_UNSIGNED, offsetof(struct raw, group), 0, NULL, NULL},
@@ -131,6 +151,7 @@ static int fill(struct record *r, const struct raw *w, struct err *e)
 		.class = w->class,
 		.directory = w->directory,
 		.capacity = w->capacity,
+		.access_modes = w->access_modes,
 		.trash_ttl_ns = SECONDS((uint64_t)w->trash_ttl),
 		.uid = w->owner,
 		.gid = w->group,
@@ -249,6 +270,22 @@ static void put_owner(json_t *o, const struct volume_request *q, int *r)
 	put_flag(o, "shared", q->flags & VOLUME_SHARED, r);
 }
 
+static void put_access(json_t *o, unsigned modes, int *r)
+{
+	json_t *list = json_array();
+
+	if (!modes) {
+		json_decref(list);
+		json_object_del(o, "accessModes");
+		return;
+	}
+	for (size_t i = 0; i < ELEMENTSOF(access_texts); i++)
+		if (modes & (1U << i) &&
+			json_array_append_new(list, json_string(access_texts[i])) < 0)
+			*r = -ENOMEM;
+	put(o, "accessModes", list, r);
+}
+
 static void put_claim(json_t *o, const struct volume_claim *c, int *r)
 {
 	json_t *claim = json_object();
@@ -278,6 +315,7 @@ int record_encode(const struct record *rec, struct buf *out, struct err *e)
 	put_text(o, "class", q->class, &r);
 	put_text(o, "directory", q->directory, &r);
 	put(o, "capacity", json_integer(q->capacity), &r);
+	put_access(o, q->access_modes, &r);
 	put_owner(o, q, &r);
 	put_text(o, "reclaim", volume_reclaim_text(q->reclaim), &r);
 	if (q->trash_ttl_ns > 0)

@@ -45,6 +45,18 @@ enum volume_flag {
 	VOLUME_MODE_SET = 1U << 4,
 	VOLUME_SUID = 1U << 5, /* mounted without nosuid */
 	VOLUME_DEV = 1U << 6,  /* mounted without nodev */
+	/* create: nothing is made. The record must be there, and its directory, or the tree in the
+	 * trash that the record names, which comes back (restore, adopt). */
+	VOLUME_RESTORE = 1U << 7,
+};
+
+/* What claims ask for, as bits. */
+enum volume_access {
+	VOLUME_RWO = 1U << 0,
+	VOLUME_ROX = 1U << 1,
+	VOLUME_RWX = 1U << 2,
+	VOLUME_RWOP = 1U << 3,
+	VOLUME_ACCESS_ALL = 15,
 };
 
 struct volume_request {
@@ -55,6 +67,7 @@ struct volume_request {
 	const char *class;
 	const char *directory; /* relative, checked with path_relative_check() */
 	int64_t capacity;
+	unsigned access_modes; /* enum volume_access; 0: not known */
 	uid_t uid;
 	gid_t gid;
 	mode_t mode;

@@ -240,8 +240,8 @@ static int usage(void)
 		"[--mount-port N]\n"
 		"              [--act-as UID:GID] [--identity ID] [--worker PROGRAM] [--timeout "
 		"MS]\n"
-		"              [--uid N] [--gid N] [--mode M] [--adopt] [--shared] [--token HEX]\n"
-		"              [--queue MS] [--beside SERVER]\n"
+		"              [--uid N] [--gid N] [--mode M] [--adopt] [--shared] [--restore]\n"
+		"              [--token HEX] [--queue MS] [--beside SERVER]\n"
 		"              create|trash|archive|recycle|discard PV DIRECTORY | purge NAME "
 		"[SLICES] |\n"
 		"              script (such commands from standard input, a line each) |\n"
@@ -291,6 +291,8 @@ static int take_option(struct ctl *c, struct nfs_options *o, const char *name, c
 		c->q.flags |= VOLUME_ADOPT;
 	else if (streq(name, "shared"))
 		c->q.flags |= VOLUME_SHARED;
+	else if (streq(name, "restore"))
+		c->q.flags |= VOLUME_RESTORE;
 	else if (streq(name, "uid")) {
 		c->q.uid = (uid_t)number(value);
 		c->q.flags |= VOLUME_UID_SET;
@@ -425,9 +427,9 @@ int main(int argc, char **argv)
 		{"vers", 1, NULL, 0}, {"nfs-port", 1, NULL, 0}, {"mount-port", 1, NULL, 0},
 		{"identity", 1, NULL, 0}, {"worker", 1, NULL, 0}, {"timeout", 1, NULL, 0},
 		{"queue", 1, NULL, 0}, {"token", 1, NULL, 0}, {"adopt", 0, NULL, 0},
-		{"shared", 0, NULL, 0}, {"uid", 1, NULL, 0}, {"gid", 1, NULL, 0},
-		{"mode", 1, NULL, 0}, {"act-as", 1, NULL, 0}, {"beside", 1, NULL, 0},
-		{NULL, 0, NULL, 0}};
+		{"shared", 0, NULL, 0}, {"restore", 0, NULL, 0}, {"uid", 1, NULL, 0},
+		{"gid", 1, NULL, 0}, {"mode", 1, NULL, 0}, {"act-as", 1, NULL, 0},
+		{"beside", 1, NULL, 0}, {NULL, 0, NULL, 0}};
 	struct nfs_options o = {.worker_program = getenv("BERTH_NFS")};
 	struct err e = ERR_NULL;
 	struct ctl c = {

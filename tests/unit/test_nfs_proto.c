@@ -22,6 +22,7 @@ static const struct volume_request volume = {
 	.class = "fast",
 	.directory = "ns/claim",
 	.capacity = 1LL << 40,
+	.access_modes = VOLUME_ROX | VOLUME_RWOP,
 	.uid = 4294967294U,
 	.gid = 7,
 	.mode = 02770,
@@ -87,6 +88,7 @@ static void request_round_trip(void **state)
 	assert_string_equal(r.volume.claim.name, "claim");
 	assert_string_equal(r.volume.directory, "ns/claim");
 	assert_int_equal(r.volume.capacity, volume.capacity);
+	assert_int_equal(r.volume.access_modes, VOLUME_ROX | VOLUME_RWOP);
 	assert_int_equal(r.volume.uid, volume.uid);
 	assert_int_equal(r.volume.mode, 02770);
 	assert_int_equal(r.volume.flags, volume.flags);
@@ -99,6 +101,12 @@ static void every_cut_is_refused(void **state)
 	struct nfs_request a = sample_request(), r;
 
 	(void)state;
+	a.volume.flags |= VOLUME_RESTORE;
+	assert_int_equal(nfs_request_pack(&b, NFS_RESTORE, &a), 0);
+	assert_int_equal(nfs_request_unpack(&r, NFS_RESTORE, b.data, b.len), 0);
+	assert_string_equal(r.volume.token, volume.token);
+	assert_true(r.volume.flags & VOLUME_RESTORE);
+	buf_reset(&b);
 	assert_int_equal(nfs_request_pack(&b, NFS_CREATE, &a), 0);
 	for (size_t n = 0; n < b.len; n++)
 		assert_int_equal(nfs_request_unpack(&r, NFS_CREATE, b.data, n), -EPROTO);

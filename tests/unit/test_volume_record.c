@@ -30,6 +30,7 @@ static struct record sample(void)
 		.class = "fast",
 		.directory = "ns/dir \"quoted\"",
 		.capacity = 1LL << 40,
+		.access_modes = VOLUME_RWO | VOLUME_RWX,
 		.uid = 4294967294U,
 		.gid = 0,
 		.mode = 02770,
@@ -61,6 +62,7 @@ static void round_trip(void **state)
 	assert_string_equal(r.request.class, "fast");
 	assert_string_equal(r.request.directory, a.request.directory);
 	assert_int_equal(r.request.capacity, a.request.capacity);
+	assert_int_equal(r.request.access_modes, VOLUME_RWO | VOLUME_RWX);
 	assert_int_equal(r.request.uid, a.request.uid);
 	assert_int_equal(r.request.gid, 0);
 	assert_int_equal(r.request.mode, 02770);
@@ -86,6 +88,32 @@ static void flags_stay_unset(void **state)
 	assert_int_equal(record_decode(&r, b.data, b.len, NULL), 0);
 	assert_int_equal(r.request.flags, VOLUME_SHARED);
 	record_done(&r);
+}
+
+/* Records of before they were kept have none, and those of a later Kubernetes others. */
+static void access_modes(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned modes;
+	} cases[] = {
+		{GOOD "}", 0},
+		{GOOD ",\"accessModes\":[]}", 0},
+		{GOOD ",\"accessModes\":[\"ReadWriteOncePod\"]}", VOLUME_RWOP},
+		{GOOD ",\"accessModes\":[\"ReadOnlyMany\",\"Later\",7]}", VOLUME_ROX},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		_cleanup_buf_ struct buf b = BUF_NULL(RECORD_MAX);
+		struct record r = RECORD_NULL;
+
+		assert_int_equal(record_decode(&r, cases[i].text, strlen(cases[i].text), NULL), 0);
+		assert_int_equal(r.request.access_modes, cases[i].modes);
+		assert_int_equal(record_encode(&r, &b, NULL), 0);
+		assert_int_equal(strstr(b.data, "accessModes") != NULL, cases[i].modes != 0);
+		record_done(&r);
+	}
 }
 
 static void unknown_fields_are_kept(void **state)
@@ -136,6 +164,7 @@ static void refuses(void **state)
 		{GOOD ",\"claim\":{\"namespace\":\"n\"}}", -EBADMSG},
 		{GOOD ",\"claim\":\"n/c\"}", -EBADMSG},
 		{GOOD ",\"published\":1}", -EBADMSG},
+		{GOOD ",\"accessModes\":\"ReadWriteOnce\"}", -EBADMSG},
 		{GOOD "}x", -EBADMSG},
 	};
 
@@ -273,6 +302,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(round_trip),
 		cmocka_unit_test(flags_stay_unset),
+		cmocka_unit_test(access_modes),
 		cmocka_unit_test(unknown_fields_are_kept),
 		cmocka_unit_test(refuses),
 		cmocka_unit_test(refuses_what_is_too_long),
