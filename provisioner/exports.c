@@ -279,6 +279,23 @@ void exports_found_trash(struct exports *s, const struct volume_place *place, co
 		tree_add(x, name, at + ttl > now ? at + ttl - now : 0);
 }
 
+int exports_spare(struct exports *s, const struct volume_place *place, const char *name)
+{
+	char key[KEY_MAX];
+	struct export *x = NULL;
+	struct tree *t;
+
+	if (str_format(key, sizeof(key), "%s:%s", place->server, place->export_) >= 0)
+		x = map_gets(&s->by_key, key);
+	t = x ? map_gets(&x->trees, name) : NULL;
+	if (!t)
+		return 0;
+	if (!delay_waits(&t->delay))
+		return -EBUSY;
+	tree_done(t);
+	return 0;
+}
+
 void exports_pause(struct exports *s, bool paused)
 {
 	queue_pause(s->queue, paused);

@@ -21,6 +21,9 @@ void exports_trashed(struct exports *s, const struct facts *f, const char *name)
 /* The same, seen in a listing; at: clock_real() of its rename; ttl: how long it is kept. */
 void exports_found_trash(struct exports *s, const struct volume_place *place, const char *name,
 	uint64_t at, uint64_t ttl);
+/* A tree that still waits for its time is not to be purged: it is about to be restored. -EBUSY: the
+ * purge has begun, or is about to. */
+int exports_spare(struct exports *s, const struct volume_place *place, const char *name);
 /* Nothing new is begun; purges go on at the next start. */
 void exports_pause(struct exports *s, bool paused);
 /* Trees waiting for their time or their turn, and slices that run. */

@@ -12,6 +12,10 @@
 #include "data/decode.h"
 #include "provisioner/names.h"
 
+_Static_assert((int)VOLUME_RWO == ACCESS_RWO && (int)VOLUME_ROX == ACCESS_ROX &&
+		       (int)VOLUME_RWX == ACCESS_RWX && (int)VOLUME_RWOP == ACCESS_RWOP,
+	"records keep the bits of claims");
+
 /* (uid_t)-1 means "leave alone". */
 #define ID_MAX (UINT32_MAX - 1)
 
@@ -405,6 +409,7 @@ struct volume_request facts_request(const struct facts *f)
 		.class = f->class,
 		.directory = f->directory,
 		.capacity = f->capacity,
+		.access_modes = f->access_modes,
 		.uid = f->uid,
 		.gid = f->gid,
 		.mode = f->mode,

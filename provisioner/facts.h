@@ -20,6 +20,7 @@ struct facts {
 	char *claim_namespace, *claim_name, *claim_uid;
 	char token[TOKEN_TEXT_MAX];
 	int64_t capacity;
+	uint8_t access_modes; /* enum access_mode; 0: the claim's or the record's to say */
 	uid_t uid;
 	gid_t gid;
 	mode_t mode;

@@ -396,7 +396,7 @@ void intents_reclaimed(struct intents *s, const struct pv *old, const struct pv 
 		    memcmp(&old->claim_uid, &now->claim_uid, sizeof(now->claim_uid)) == 0;
 
 	/* A claimRef without uid is on its way to one, or to nothing. */
-	if (same || !streq(now->reclaim, "Recycle") || !volume_is_ours(s->p->config, now) ||
+	if (same || !volume_is_ours(s->p->config, now) ||
 		(now->flags & (PV_HAS_CLAIM | PV_CLAIM_UID)) == PV_HAS_CLAIM)
 		return;
 	if (provisioner_active(s->p) && informer_get(s->p->intents_seen, "", now->o.name))

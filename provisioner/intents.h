@@ -19,7 +19,7 @@ DEFINE_CLEANUP(struct intents *, intents_free)
 
 /* now NULL: it is gone. */
 void intents_changed(struct intents *s, const struct bvol *old, const struct bvol *now);
-/* A recycled PV was given back, or has a new claim: the BerthVolume says whose it is. */
+/* A recycled PV was given back, or a PV has a new claim: the BerthVolume says whose it is. */
 void intents_reclaimed(struct intents *s, const struct pv *old, const struct pv *now);
 /* Making or ending the volume fails, and not for a moment: phase Failed with a static reason (the
  * event's) and the words; nothing where it is Failed already. */

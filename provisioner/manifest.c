@@ -159,7 +159,8 @@ static json_t *claim_ref(const struct manifest_volume *m)
 	put_text(o, "kind", "PersistentVolumeClaim", &ok);
 	put_text(o, "namespace", f->claim_namespace, &ok);
 	put_text(o, "name", f->claim_name, &ok);
-	put_text(o, "uid", f->claim_uid, &ok);
+	if (*f->claim_uid)
+		put_text(o, "uid", f->claim_uid, &ok);
 	if (m->claim_rv)
 		put_text(o, "resourceVersion", m->claim_rv, &ok);
 	return finish(o, ok);
@@ -188,7 +189,7 @@ static json_t *native_source(const struct facts *f)
 static json_t *volume_spec(const struct manifest_volume *m)
 {
 	const struct facts *f = m->facts;
-	const json_t *options = m->class->mount_options;
+	const json_t *options = m->class ? m->class->mount_options : NULL;
 	json_t *o = json_object(), *capacity = json_object();
 	bool ok = o;
 
@@ -202,7 +203,7 @@ static json_t *volume_spec(const struct manifest_volume *m)
 		put(o, "mountOptions", json_deep_copy(options), &ok);
 	put_text(o, "volumeMode", "Filesystem", &ok);
 	put(o, "claimRef", claim_ref(m), &ok);
-	if (m->class->p.require_node_label)
+	if (m->class && m->class->p.require_node_label)
 		put(o, "nodeAffinity",
 			json_pack("{s:{s:[{s:[{s:s,s:s,s:[s]}]}]}}", "required",
 				"nodeSelectorTerms", "matchExpressions", "key", NODE_LABEL_NFS,
@@ -300,6 +301,12 @@ json_t *manifest_intent_status(
 		put(status, "observedGeneration", json_integer(generation), &ok);
 	put(o, "status", status, &ok);
 	return finish(o, ok);
+}
+
+json_t *manifest_intent_settled(void)
+{
+	return json_pack("{s:{s:{s:n},s:[s]}}", "metadata", "annotations", NOTE_ADOPT, "finalizers",
+		FINALIZER_INTENT);
 }
 
 /* ---- binding ----------------------------------------------------------------------------- */

@@ -12,15 +12,16 @@
 
 struct manifest_volume {
 	const struct facts *facts;
-	const struct class_info *class;
-	const char *claim_rv; /* claimRef.resourceVersion, or NULL */
-	const char *identity; /* csiProvisionerIdentity */
-	uint8_t access_modes; /* enum access_mode */
+	const struct class_info *class; /* NULL: gone */
+	const char *claim_rv;           /* claimRef.resourceVersion, or NULL */
+	const char *identity;           /* csiProvisionerIdentity */
+	uint8_t access_modes;           /* enum access_mode */
 };
 /*
  * The PV of contracts.md 4.3. volumeHandle is the PV's name: it is unique and stays when a server
  * is renamed; what a node needs stands in volumeAttributes. The finalizer only where the policy is
- * Delete, berth.dev/reclaim only for Recycle.
+ * Delete, berth.dev/reclaim only for Recycle. Facts without a claim's uid reserve the PV: the next
+ * claim of that name gets it.
  */
 json_t *manifest_volume(const struct manifest_volume *m);
 
@@ -28,6 +29,9 @@ json_t *manifest_intent(const struct facts *f);
 /* Merge patch of a BerthVolume's status; "" clears reason and message. generation 0: left out. */
 json_t *manifest_intent_status(
 	const char *phase, const char *reason, const char *message, int64_t generation);
+
+/* Merge patch of a BerthVolume whose order was carried out (adoptions.h). */
+json_t *manifest_intent_settled(void);
 
 /* Merge patches of binding.md 1, order 2 to 4. */
 json_t *manifest_volume_bound(const char *rv);

@@ -15,6 +15,9 @@
 #define NOTE_PROVISIONED_BY "pv.kubernetes.io/provisioned-by"
 #define NOTE_TOKEN "berth.dev/token"
 #define NOTE_RECLAIM "berth.dev/reclaim"
+/* On a BerthVolume: an admin's order (adoptions.h). */
+#define NOTE_ADOPT "berth.dev/adopt"
+#define ADOPT_RECORD "record"
 /* A native PV has no volumeAttributes: the same keys as JSON text. */
 #define NOTE_ATTRIBUTES "berth.dev/attributes"
 #define FINALIZER_VOLUME "external-provisioner.volume.kubernetes.io/finalizer"

@@ -334,8 +334,9 @@ static int do_create(void *obj)
 {
 	struct provision *op = obj;
 	const struct volume_place place = facts_place(&op->facts);
-	const struct volume_request q = facts_request(&op->facts);
+	struct volume_request q = facts_request(&op->facts);
 
+	q.access_modes = op->access_modes;
 	return op->p->nfs->ops->create(op->p->nfs, &place, &q, on_create, op);
 }
 

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "nfs/nfs.h"
+#include "provisioner/adoptions.h"
 #include "provisioner/exports.h"
 #include "provisioner/feed.h"
 #include "provisioner/http.h"
@@ -166,6 +167,8 @@ static int start_parts(struct provisioner *p)
 	if (r >= 0)
 		r = intents_new(&p->intents, p);
 	if (r >= 0)
+		r = adoptions_new(&p->adoptions, p);
+	if (r >= 0)
 		r = exports_new(&p->exports, p);
 	if (r >= 0)
 		r = orphans_new(&p->orphans, p);
@@ -244,6 +247,7 @@ struct provisioner *provisioner_free(struct provisioner *p)
 	mounted_free(p->mounted);
 	orphans_free(p->orphans);
 	exports_free(p->exports);
+	adoptions_free(p->adoptions);
 	intents_free(p->intents);
 	works_free(p->works);
 	releases_free(p->releases);

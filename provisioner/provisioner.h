@@ -16,6 +16,7 @@
 #include "provisioner/stats.h"
 #include "volume/backend.h"
 
+struct adoptions;
 struct exports;
 struct intents;
 struct mounted;
@@ -24,9 +25,10 @@ struct releases;
 struct works;
 
 /*
- * Caches feed the ledger and then works (claims to serve), releases (volumes to reclaim) and
- * intents (BerthVolumes to keep). Those act only while leading, and stop where they stand when the
- * lease is lost: every step can be taken up again from what the API server and the storage show.
+ * Caches feed the ledger and then works (claims to serve), releases (volumes to reclaim),
+ * intents (BerthVolumes to keep) and adoptions (orders of admins). Those act only while leading,
+ * and stop where they stand when the lease is lost: every step can be taken up again from what the
+ * API server and the storage show.
  */
 struct provisioner {
 	struct loop *loop;
@@ -50,6 +52,7 @@ struct provisioner {
 	struct works *works;
 	struct releases *releases;
 	struct intents *intents;
+	struct adoptions *adoptions;
 	struct exports *exports;
 	struct orphans *orphans;
 	struct mounted *mounted;

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "provisioner/adoptions.h"
 #include "provisioner/intents.h"
 #include "provisioner/names.h"
 #include "provisioner/release.h"
@@ -158,6 +159,10 @@ void releases_consider_intent(struct releases *s, const struct bvol *b)
 	const char *text = str_after(b->o.name, VOLUME_PREFIX);
 	struct uuid uid;
 
+	if (b->ordered && !b->o.deleting) {
+		adoptions_consider(s->p->adoptions, b);
+		return;
+	}
 	/* Both caches must have been complete: what is in neither is gone or never was. */
 	if (!provisioner_active(s->p) || b->o.deleting || !text || uuid_parse(text, &uid) < 0)
 		return;

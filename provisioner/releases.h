@@ -19,7 +19,7 @@ DEFINE_CLEANUP(struct releases *, releases_free)
 
 /* A PV is new or changed: reclaim, finalizer upkeep, or nothing. */
 void releases_consider(struct releases *s, const struct pv *v);
-/* A BerthVolume without PV and without claim: undo what was begun. */
+/* A BerthVolume without PV and without claim: undo what was begun; an order is carried out. */
 void releases_consider_intent(struct releases *s, const struct bvol *b);
 /* The same for a claim that went while we served it; facts are moved. maybe_made: something may lie
  * on the export, which has to be looked at. */

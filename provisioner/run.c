@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "provisioner/adoptions.h"
 #include "provisioner/exports.h"
 #include "provisioner/feed.h"
 #include "provisioner/intents.h"
@@ -27,7 +28,8 @@
 static bool work_is_done(const struct provisioner *p)
 {
 	return works_count(p->works).running == 0 && releases_running(p->releases) == 0 &&
-	       exports_running(p->exports) == 0 && intents_running(p->intents) == 0;
+	       exports_running(p->exports) == 0 && intents_running(p->intents) == 0 &&
+	       adoptions_running(p->adoptions) == 0;
 }
 
 static void give_back(struct provisioner *p)
@@ -64,6 +66,7 @@ static void stop(struct provisioner *p)
 	works_pause(p->works, true);
 	releases_pause(p->releases, true);
 	intents_pause(p->intents, true);
+	adoptions_pause(p->adoptions, true);
 	exports_pause(p->exports, true);
 	orphans_stop(p->orphans);
 	timer_arm(p->grace, END_TICK);

@@ -48,6 +48,7 @@ static int bvol_decode(struct strpool *pool, const json_t *item, struct object *
 		b->token = (struct object_token){{0}};
 	b->reclaim_wanted = streq_null(raw.desired, "Reclaimed");
 	b->finalizer = pack_has_finalizer(&m, "berth.dev/reclaim");
+	b->ordered = json_string_at(m.annotations, "berth.dev/adopt", NULL);
 	b->phase = bvol_phase(json_string_at(item, "status", "phase", NULL));
 	b->generation = m.generation;
 	b->observed_generation =

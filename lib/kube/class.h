@@ -52,6 +52,7 @@ struct bvol {
 	struct object_token token;
 	bool reclaim_wanted; /* spec.desired == Reclaimed */
 	bool finalizer;      /* berth.dev/reclaim */
+	bool ordered;        /* annotation berth.dev/adopt: to be restored or adopted */
 	uint8_t phase;       /* enum bvol_phase */
 	int64_t generation, observed_generation;
 };

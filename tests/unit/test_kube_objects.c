@@ -307,10 +307,14 @@ static void our_kinds(void **state)
 	char text[TOKEN_TEXT_MAX];
 
 	assert_string_equal(object_token_format(&b->token, text), TOKEN);
-	assert_true(b->reclaim_wanted && b->finalizer);
+	assert_true(b->reclaim_wanted && b->finalizer && !b->ordered);
 	assert_int_equal(b->phase, BVOL_RECLAIMING);
 	assert_int_equal(b->generation, 3);
 	assert_int_equal(b->observed_generation, 2);
+	kind_bvol.free(*state, o);
+	o = decoded(*state, &kind_bvol,
+		"{\"metadata\":{" META ",\"annotations\":{\"berth.dev/adopt\":\"record\"}}}");
+	assert_true(bvol_of(o)->ordered);
 	kind_bvol.free(*state, o);
 	o = decoded(*state, &kind_bnode, "{\"metadata\":{" META "},\"status\":{\"lease\":\"l\"}}");
 	assert_string_equal(bnode_of(o)->lease, "l");

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "data/decode.h"
+#include "provisioner/adopt.h"
 #include "provisioner/manifest.h"
 #include "provisioner/names.h"
 #include "tests/unit/fault.h"
@@ -481,9 +482,76 @@ static void no_memory_gives_nothing(void **state)
 	facts_done(&good);
 }
 
+/* Restored or adopted: for the next claim of that name; the class may be gone. */
+static void a_volume_that_waits(void **state)
+{
+	struct facts f = poor();
+	struct manifest_volume m = {&f, NULL, NULL, "1-2-nfs.berth.dev", ACCESS_RWOP};
+	json_t *got;
+
+	(void)state;
+	f.claim_uid[0] = '\0';
+	got = manifest_volume(&m);
+	same(json_deep_copy(json_at(got, "spec", "claimRef", NULL)),
+		"{\"apiVersion\":\"v1\",\"kind\":\"PersistentVolumeClaim\",\"namespace\":"
+		"\"default\",\"name\":\"web\"}");
+	same(json_deep_copy(json_at(got, "spec", "accessModes", NULL)), "[\"ReadWriteOncePod\"]");
+	assert_null(json_at(got, "spec", "mountOptions", NULL));
+	assert_string_equal(json_string_at(got, "spec", "storageClassName", NULL), "fast");
+	json_decref(got);
+	facts_done(&f);
+}
+
+static void an_order_that_was_carried_out(void **state)
+{
+	(void)state;
+	same(manifest_intent_settled(),
+		"{\"metadata\":{\"annotations\":{\"berth.dev/adopt\":null},\"finalizers\":"
+		"[\"berth.dev/reclaim\"]}}");
+}
+
+/* The order says all that the record says, or it is none. */
+static void an_order_is_compared(void **state)
+{
+	struct facts f = rich();
+	const struct volume_request record = facts_request(&f);
+	struct volume_request q;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(adopt_compare(&f, &record, &e), 0);
+#define DIFFERS(field, value, word)                                       \
+	do {                                                              \
+		q = record;                                               \
+		q.field = (value);                                        \
+		assert_int_equal(adopt_compare(&f, &q, &e), -EPERM);      \
+		assert_non_null(strstr(e.text, "another " word " than")); \
+	} while (0)
+	DIFFERS(claim.namespace_, "other", "claim");
+	DIFFERS(claim.name, "other", "claim");
+	DIFFERS(class, "slow", "class");
+	DIFFERS(class, NULL, "class");
+	DIFFERS(capacity, 1, "capacity");
+	DIFFERS(reclaim, RECLAIM_DELETE, "reclaim");
+	DIFFERS(trash_ttl_ns, 0, "reclaim");
+	DIFFERS(uid, 1, "owner or mode");
+	DIFFERS(gid, 1, "owner or mode");
+	DIFFERS(mode, 0777, "owner or mode");
+	DIFFERS(flags, VOLUME_UID_SET, "owner or mode");
+#undef DIFFERS
+	/* Not of the record: how nodes mount it, and what creation was allowed. */
+	q = record;
+	q.flags |= VOLUME_ADOPT | VOLUME_SUID;
+	assert_int_equal(adopt_compare(&f, &q, &e), 0);
+	facts_done(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_volume_that_waits),
+		cmocka_unit_test(an_order_that_was_carried_out),
+		cmocka_unit_test(an_order_is_compared),
 		cmocka_unit_test(a_volume_with_everything),
 		cmocka_unit_test(a_volume_with_little),
 		cmocka_unit_test(a_native_volume),

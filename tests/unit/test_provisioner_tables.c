@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <cmocka.h>
 
+#include "provisioner/adopt.h"
 #include "provisioner/provision.h"
 #include "provisioner/release.h"
 
@@ -73,6 +74,23 @@ static void release(void **state)
 	check(&release_table, _OUT_MAX, _RE_MAX, RE_END);
 }
 
+static void adopt(void **state)
+{
+	(void)state;
+	check(&adopt_table, _AD_MAX, _TO_MAX, TO_END);
+}
+
+/* No PV before the record and the directory were seen, no BerthVolume removed that was not refused.
+ */
+static void nothing_is_adopted_unseen(void **state)
+{
+	(void)state;
+	assert_false(has_edge(&adopt_table, AD_IDLE, TO_PUBLISH));
+	assert_false(has_edge(&adopt_table, AD_READING, TO_PUBLISH));
+	assert_false(has_edge(&adopt_table, AD_READING, TO_DROP));
+	assert_false(has_edge(&adopt_table, AD_SETTLING, TO_DROP));
+}
+
 /* Nothing destructive without the live reads before it. */
 static void nothing_is_destroyed_from_idle(void **state)
 {
@@ -100,6 +118,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(provision),
 		cmocka_unit_test(release),
+		cmocka_unit_test(adopt),
+		cmocka_unit_test(nothing_is_adopted_unseen),
 		cmocka_unit_test(nothing_is_destroyed_from_idle),
 		cmocka_unit_test(the_order_of_binding),
 	};
