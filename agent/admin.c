@@ -8,6 +8,7 @@
 #include "agent/admin_post.h"
 #include "agent/admin_storage.h"
 #include "agent/admin_watch.h"
+#include "agent/recovery.h"
 #include "base/fd.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -269,26 +270,65 @@ static void post_retry(struct admin *a, struct http_exchange *x, const struct ad
 	reply_document(x, TAKE_PTR(answer));
 }
 
-/* The nodes' agents do not write records or PersistentVolumes: only the provisioner may. */
+/* One volume: why it was refused is the answer. */
+static void on_restored(json_t *document, const struct err *e, void *userdata)
+{
+	struct http_exchange *x = waiting_end(userdata);
+	const json_t *row = json_array_get(json_object_get(document, "items"), 0);
+
+	if (!x)
+		return;
+	if (!document)
+		reply_err(x, e);
+	else if (streq_null(json_string_at(row, "state", NULL), "Refused"))
+		reply_error(x, 409, str_or(json_string_at(row, "text", NULL), ""));
+	else
+		reply_json(x, 200, document);
+}
+
+static void recover(
+	struct admin *a, struct http_exchange *x, const struct recovery_order *o, recovery_fn fn)
+{
+	struct waiting *w = waiting_new(a, x);
+	struct err e = ERR_NULL;
+	int r = w ? recovery_run(a->loop, a->view, o, fn, w, &e) : -ENOMEM;
+
+	if (r >= 0)
+		return;
+	if (w)
+		waiting_end(w);
+	if (!w)
+		(void)err_set(&e, ENOMEM, "out of memory");
+	reply_err(x, &e);
+}
+
 static void post_restore(struct admin *a, struct http_exchange *x, const struct admin_order *o)
 {
-	(void)a;
-	(void)o;
-	reply_error(x, 501,
-		"an agent does not restore volumes: on the NFS server, as root, move the tree from "
-		".berth/trash back to a directory of the export, then adopt that directory "
-		"(docs/OPERATIONS.md, \"Undelete\")");
+	const struct recovery_order order = {.name = o->name};
+
+	if (!*o->name) {
+		reply_error(x, 400, "name: a tree in the trash is needed (GET /v1/trash)");
+		return;
+	}
+	log_info("admin socket: restoring %s", o->name);
+	recover(a, x, &order, on_restored);
 }
 
 static void post_adopt(struct admin *a, struct http_exchange *x, const struct admin_order *o)
 {
-	(void)a;
-	(void)o;
-	reply_error(x, 501,
-		"an agent does not adopt volumes: the provisioner does, for a claim of a class "
-		"with "
-		"adopt: \"true\" whose pathPattern gives the directory (docs/OPERATIONS.md, "
-		"\"Undelete\")");
+	const struct recovery_order order = {
+		.export_ = *o->export_ ? o->export_ : NULL,
+		.volume = *o->volume ? o->volume : NULL,
+		.dry_run = o->dry_run,
+	};
+
+	if (!*o->export_ == !o->all) {
+		reply_error(x, 400, "either export (\"server:/path\") or all is needed");
+		return;
+	}
+	log_info("admin socket: adopting %s on %s%s", *o->volume ? o->volume : "all",
+		*o->export_ ? o->export_ : "all exports", o->dry_run ? ", dry run" : "");
+	recover(a, x, &order, on_storage);
 }
 
 /* ---- routing ------------------------------------------------------------------------------ */

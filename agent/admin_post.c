@@ -9,7 +9,11 @@
 
 static const struct decode_field fields[] = {
 	{"target", DECODE_STRING, offsetof(struct admin_order, target), 0, NULL, NULL},
+	{"name", DECODE_STRING, offsetof(struct admin_order, name), 0, NULL, NULL},
+	{"export", DECODE_STRING, offsetof(struct admin_order, export_), 0, NULL, NULL},
 	{"volume", DECODE_STRING, offsetof(struct admin_order, volume), 0, NULL, NULL},
+	{"all", DECODE_BOOL, offsetof(struct admin_order, all), 0, NULL, NULL},
+	{"dryRun", DECODE_BOOL, offsetof(struct admin_order, dry_run), 0, NULL, NULL},
 };
 static const struct decode_table table = DECODE_TABLE(fields, true);
 
@@ -24,7 +28,7 @@ int admin_order_parse(struct admin_order *ret, const char *body, size_t size, st
 	_cleanup_json_ json_t *document = NULL;
 	int r;
 
-	*ret = (struct admin_order){.target = "", .volume = ""};
+	*ret = (struct admin_order){.target = "", .name = "", .export_ = "", .volume = ""};
 	if (size == 0)
 		return 0;
 	r = data_json_load_strict(body, size, &document, e);

@@ -3,6 +3,7 @@
 #ifndef BERTH_AGENT_ADMIN_POST_H
 #define BERTH_AGENT_ADMIN_POST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "agent/view.h"
@@ -11,8 +12,10 @@
 
 /* The body of any order; texts are borrowed from what admin_order_parse() keeps. */
 struct admin_order {
-	void *document;              /* for admin_order_done() */
-	const char *target, *volume; /* "" where not given */
+	void *document; /* for admin_order_done() */
+	/* "" where not given */
+	const char *target, *name, *export_, *volume;
+	bool all, dry_run;
 };
 /* An empty body is an empty object; keys that the order does not know are refused by name.
  * -EBADMSG, -E2BIG, -ENOMEM with text. */

@@ -1,70 +1,50 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* admin_storage.c: one listing an export, all at once, gathered into one answer */
+/* admin_storage.c: trash and orphans of the exports, gathered into one answer */
 #include "agent/admin_storage.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "agent/admin_json.h"
+#include "agent/records.h"
 #include "base/str.h"
 #include "data/decode.h"
-#include "volume/backend.h"
+#include "volume/record.h"
 
-#define PLACES_MAX 64
 /* A person reads them; the provisioner's metrics count them. */
 #define ITEMS_MAX 10000
 
-struct listing;
-
-struct place {
-	struct listing *all;
-	char *server, *export_, *cursor;
-	int version;
-};
-
-struct listing {
-	struct volume_backend *backend;
+struct gathering {
 	enum admin_storage what;
+	const char *driver;
 	admin_storage_fn fn;
 	void *userdata;
-	struct timer *later; /* for an answer with nothing to wait for */
-	json_t *items, *incomplete;
-	json_t *by_name; /* "<place>/<name>" -> item */
-	size_t n_places, running;
-	struct place places[PLACES_MAX];
+	struct timer *later; /* where there is no worker to wait for */
+	json_t *items;
+	json_t *by_name; /* "server:export/name" -> item */
+	bool too_many;
 };
 
-static void listing_free(struct listing *l)
+static void gathering_free(struct gathering *g)
 {
-	for (size_t i = 0; i < l->n_places; i++) {
-		free(l->places[i].server);
-		free(l->places[i].export_);
-		free(l->places[i].cursor);
-	}
-	timer_free(l->later);
-	json_decref(l->items);
-	json_decref(l->incomplete);
-	json_decref(l->by_name);
-	free(l);
+	timer_free(g->later);
+	json_decref(g->items);
+	json_decref(g->by_name);
+	free(g);
 }
 
-static void listing_end(struct listing *l)
+static void answer(struct gathering *g, json_t *incomplete)
 {
 	_cleanup_json_ json_t *document =
-		json_pack("{s:s, s:O, s:O}", "kind", l->what == ADMIN_TRASH ? "trash" : "orphans",
-			"items", l->items, "incomplete", l->incomplete);
+		json_pack("{s:s, s:O, s:O}", "kind", g->what == ADMIN_TRASH ? "trash" : "orphans",
+			"items", g->items, "incomplete", incomplete);
 	struct err e = ERR_NULL;
 
 	if (!document)
 		(void)err_set(&e, ENOMEM, "out of memory");
-	l->fn(document, &e, l->userdata);
-	listing_free(l);
-}
-
-static void on_later(struct timer *t, void *userdata)
-{
-	(void)t;
-	listing_end(userdata);
+	g->fn(document, &e, g->userdata);
+	gathering_free(g);
 }
 
 /* ---- items -------------------------------------------------------------------------------- */
@@ -76,186 +56,169 @@ static json_t *item_new(const struct place *p, const char *kind, const char *nam
 		admin_time(changed));
 }
 
-static void add_claim(json_t *item, const struct volume_entry *entry)
+static json_t *get_item(struct gathering *g, const struct place *p, const char *kind,
+	const char *name, const struct volume_entry *entry)
+{
+	char key[2 * VOLUME_EXPORT_MAX + 600];
+	json_t *item;
+
+	(void)snprintf(key, sizeof(key), "%s:%s/%s", p->server, p->export_, name);
+	item = json_object_get(g->by_name, key);
+	if (item)
+		return item;
+	if (json_array_size(g->items) >= ITEMS_MAX) {
+		g->too_many = true;
+		return NULL;
+	}
+	item = item_new(p, kind, name, entry->changed);
+	if (json_array_append_new(g->items, item) < 0 || json_object_set(g->by_name, key, item) < 0)
+		return NULL;
+	return item;
+}
+
+static void put(json_t *item, const char *key, json_t *value)
+{
+	if (item)
+		(void)json_object_set_new(item, key, value);
+	else
+		json_decref(value);
+}
+
+static void put_record(json_t *item, const struct volume_entry *entry)
 {
 	const struct volume_request *q = &entry->record;
 	char claim[2 * VOLUME_NAME_MAX + 2];
 
 	(void)snprintf(claim, sizeof(claim), "%s/%s", str_or(q->claim.namespace_, ""),
 		str_or(q->claim.name, ""));
-	(void)json_object_set_new(item, "volume", admin_text(str_or(q->pv, "")));
-	(void)json_object_set_new(item, "claim", admin_text(claim));
-	(void)json_object_set_new(item, "directory", admin_text(str_or(q->directory, "")));
+	put(item, "volume", admin_text(str_or(q->pv, "")));
+	put(item, "claim", admin_text(claim));
+	put(item, "class", admin_text(str_or(q->class, "")));
+	put(item, "directory", admin_text(str_or(q->directory, "")));
 }
 
-/* A tree in the trash and its record are two entries of one name: one item. */
-static void add_item(
-	struct place *p, const char *kind, const char *name, const struct volume_entry *entry)
+/* A tree in the trash and its record are two entries of one name: one item. The time stands in the
+ * name. */
+static void add_trash(struct gathering *g, const struct place *p, const struct volume_entry *entry)
 {
-	struct listing *l = p->all;
-	char key[VOLUME_EXPORT_MAX];
+	const bool is_record = entry->kind == ENTRY_RECORD;
+	char pv[PATH_COMPONENT_MAX + 1];
+	uint64_t at = entry->changed;
 	json_t *item;
 
-	(void)snprintf(key, sizeof(key), "%zu/%s", (size_t)(p - l->places), name);
-	item = json_object_get(l->by_name, key);
-	if (!item && json_array_size(l->items) < ITEMS_MAX) {
-		item = item_new(p, kind, name, entry->changed);
-		if (json_array_append_new(l->items, item) < 0 ||
-			json_object_set(l->by_name, key, item) < 0)
-			item = NULL;
-	}
-	if (item && entry->kind == ENTRY_RECORD)
-		add_claim(item, entry);
+	if (entry->kind != ENTRY_TRASH &&
+		!(is_record && entry->state == RECORD_TRASHED && *entry->trash))
+		return;
+	item = get_item(g, p, "trash", is_record ? entry->trash : entry->name, entry);
+	if (is_record)
+		put_record(item, entry);
+	if (!trash_name_parse(is_record ? entry->trash : entry->name, pv, &at))
+		at = entry->changed;
+	put(item, "changed", admin_time(at));
+	if (is_record || !json_object_get(item, "removed"))
+		put(item, "removed",
+			admin_time(at + (is_record ? entry->record.trash_ttl_ns : p->trash_ttl)));
 }
 
-static void add_trash(struct place *p, const struct volume_entry *entry)
-{
-	if (entry->kind == ENTRY_TRASH)
-		add_item(p, "trash", entry->name, entry);
-	else if (entry->kind == ENTRY_RECORD && entry->state == RECORD_TRASHED && *entry->trash)
-		add_item(p, "trash", entry->trash, entry);
-}
-
-static void add_orphan(struct place *p, const struct volume_entry *entry)
+/* A record that no BerthVolume stands for: what adopt would take. */
+static void add_orphan(struct gathering *g, const struct places *all, const struct place *p,
+	const struct volume_entry *entry)
 {
 	if (entry->kind == ENTRY_DIRECTORY)
-		add_item(p, "directory", entry->name, entry);
+		(void)get_item(g, p, "directory", entry->name, entry);
 	else if (entry->kind == ENTRY_BAD_RECORD)
-		add_item(p, "badRecord", entry->name, entry);
-	else if (entry->kind == ENTRY_RECORD && !entry->published)
-		add_item(p, "unpublished", entry->name, entry);
+		(void)get_item(g, p, "badRecord", entry->name, entry);
+	else if (entry->kind == ENTRY_RECORD && entry->state != RECORD_TRASHED &&
+		 entry->state != RECORD_ARCHIVED && all->known &&
+		 streq(entry->record.driver, g->driver) &&
+		 !json_object_get(all->known, entry->record.pv))
+		put_record(get_item(g, p, "volume", entry->record.pv, entry), entry);
+}
+
+static bool on_entry(const struct places *all, const struct place *p,
+	const struct volume_entry *entry, void *userdata)
+{
+	struct gathering *g = userdata;
+
+	if (g->what == ADMIN_TRASH)
+		add_trash(g, p, entry);
+	else
+		add_orphan(g, all, p, entry);
+	return !g->too_many;
+}
+
+static void on_done(struct places *p, const struct err *e, void *userdata)
+{
+	struct gathering *g = userdata;
+
+	if (!p) {
+		g->fn(NULL, e, g->userdata);
+		gathering_free(g);
+		return;
+	}
+	if (g->too_many)
+		places_note(p, "there are more than %d", ITEMS_MAX);
+	answer(g, p->incomplete);
+	places_free(p);
 }
 
 static void on_mount(const struct view_mount *m, void *userdata)
 {
-	struct listing *l = userdata;
+	struct gathering *g = userdata;
 
-	if (!streq(m->state, "Orphaned") || json_array_size(l->items) >= ITEMS_MAX)
+	if (!streq(m->state, "Orphaned") || json_array_size(g->items) >= ITEMS_MAX)
 		return;
-	(void)json_array_append_new(l->items,
+	(void)json_array_append_new(g->items,
 		json_pack("{s:s, s:s, s:s, s:o, s:n, s:o, s:o}", "kind", "mount", "server", "",
 			"export", "", "name", admin_text(m->target), "changed", "volume",
 			admin_text(m->volume), "text", admin_text(m->text)));
 }
 
-/* ---- pages -------------------------------------------------------------------------------- */
-
-static void note(struct listing *l, const char *text)
+static void on_later(struct timer *t, void *userdata)
 {
-	(void)json_array_append_new(l->incomplete, admin_text(text));
+	_cleanup_json_ json_t *incomplete =
+		json_pack("[s]", "only mounts: this agent has no NFS worker; the provisioner "
+				 "counts orphans on exports in berth_orphans and logs them");
+
+	(void)t;
+	answer(userdata, incomplete);
 }
 
-static int ask(struct place *p);
-
-static void on_page(const struct volume_result *res, void *userdata)
+static struct gathering *gathering_new(struct loop *l)
 {
-	struct place *p = userdata;
-	struct listing *l = p->all;
-	bool more = res->flags & RESULT_MORE && json_array_size(l->items) < ITEMS_MAX;
+	struct gathering *g = calloc(1, sizeof(*g));
 
-	for (size_t i = 0; res->err.code == 0 && i < res->n_entries; i++) {
-		if (l->what == ADMIN_TRASH)
-			add_trash(p, &res->entries[i]);
-		else
-			add_orphan(p, &res->entries[i]);
-	}
-	if (res->err.code)
-		note(l, res->err.text);
-	else if (res->flags & RESULT_MORE && !more)
-		note(l, "there are more than 10,000");
-	if (more && res->err.code == 0 && str_replace(&p->cursor, res->cursor) == 0 && ask(p) == 0)
-		return;
-	if (--l->running == 0)
-		listing_end(l);
-}
-
-static int ask(struct place *p)
-{
-	const struct volume_place place = {
-		.server = p->server,
-		.export_ = p->export_,
-		.version = p->version,
-	};
-
-	return p->all->backend->ops->list(p->all->backend, &place, p->cursor, on_page, p);
-}
-
-static void on_export(const struct view_export *x, void *userdata)
-{
-	struct listing *l = userdata;
-	struct place *p = &l->places[l->n_places];
-
-	for (size_t i = 0; i < l->n_places; i++)
-		if (streq(l->places[i].server, x->server) &&
-			streq(l->places[i].export_, x->export_))
-			return;
-	if (l->n_places == PLACES_MAX) {
-		note(l, "there are more than 64 exports");
-		return;
-	}
-	*p = (struct place){.all = l, .version = x->version > 3 ? 4 : (int)x->version};
-	p->server = strdup(x->server);
-	p->export_ = strdup(x->export_);
-	l->n_places++;
-}
-
-static void ask_all(struct listing *l)
-{
-	for (size_t i = 0; i < l->n_places; i++) {
-		struct place *p = &l->places[i];
-
-		if (!p->server || !p->export_ || ask(p) < 0)
-			note(l, "an export could not be asked: out of memory, or too much to do");
-		else
-			l->running++;
-	}
-}
-
-static struct listing *listing_new(enum admin_storage what, admin_storage_fn fn, void *userdata)
-{
-	struct listing *l = calloc(1, sizeof(*l));
-
-	if (!l)
+	if (!g)
 		return NULL;
-	l->what = what;
-	l->fn = fn;
-	l->userdata = userdata;
-	l->items = json_array();
-	l->incomplete = json_array();
-	l->by_name = json_object();
-	if (l->items && l->incomplete && l->by_name)
-		return l;
-	listing_free(l);
+	g->items = json_array();
+	g->by_name = json_object();
+	if (g->items && g->by_name && timer_new_exact(&g->later, l, on_later, g) >= 0)
+		return g;
+	gathering_free(g);
 	return NULL;
 }
 
 int admin_storage_list(struct loop *loop, const struct view *v, enum admin_storage what,
 	admin_storage_fn fn, void *userdata, struct err *e)
 {
-	struct volume_backend *b = v->storage ? v->storage(v->agent) : NULL;
-	struct listing *l;
+	static const struct records_callbacks callbacks = {on_entry, on_done};
+	struct gathering *g = gathering_new(loop);
+	int r;
 
-	if (!b && what == ADMIN_TRASH)
-		return err_set(e, ENOTSUP,
-			"this agent has no NFS worker to look with: on the server, ls "
-			"EXPORT/.berth/trash; the provisioner counts them in berth_trash_trees");
-	l = listing_new(what, fn, userdata);
-	if (!l || timer_new_exact(&l->later, loop, on_later, l) < 0) {
-		if (l)
-			listing_free(l);
-		return err_sys(e, ENOMEM, "cannot list");
-	}
-	l->backend = b;
+	if (!g)
+		return err_set(e, ENOMEM, "out of memory");
+	g->what = what;
+	g->driver = v->nfs_driver ? v->nfs_driver(v->agent) : "";
+	g->fn = fn;
+	g->userdata = userdata;
 	if (what == ADMIN_ORPHANS && v->mounts)
-		v->mounts(v->agent, on_mount, l);
-	if (b && v->exports)
-		v->exports(v->agent, on_export, l);
-	if (!b)
-		note(l, "only mounts: this agent has no NFS worker; the provisioner counts orphans "
-			"on "
-			"exports in berth_orphans and logs them");
-	ask_all(l);
-	if (l->running == 0)
-		timer_arm(l->later, 0);
-	return 0;
+		v->mounts(v->agent, on_mount, g);
+	r = records_walk(loop, v, NULL, &callbacks, g, e);
+	if (r == -ENOTSUP && what == ADMIN_ORPHANS) {
+		timer_arm(g->later, 0);
+		return 0;
+	}
+	if (r < 0)
+		gathering_free(g);
+	return r;
 }

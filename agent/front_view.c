@@ -340,6 +340,20 @@ static struct volume_backend *view_storage(void *agent)
 	return f->nfs;
 }
 
+static const char *view_nfs_driver(void *agent)
+{
+	const struct front *f = agent;
+
+	return f->config->nfs_driver;
+}
+
+static struct kube_client *view_api(void *agent)
+{
+	const struct front *f = agent;
+
+	return f->client;
+}
+
 static int view_connect(void *agent, const char *driver,
 	void (*done)(int fd, const struct err *e, void *userdata), void *userdata, struct err *e)
 {
@@ -367,6 +381,8 @@ void front_view_fill(struct front *f)
 		.detach = view_detach,
 		.retry = view_retry,
 		.storage = view_storage,
+		.nfs_driver = view_nfs_driver,
+		.api = view_api,
 		.connect = view_connect,
 	};
 }

@@ -113,6 +113,7 @@ typedef void (*view_done_fn)(const struct err *e, void *userdata);
 /* fd is the callee's; -1 where e says why there is none. */
 typedef void (*view_fd_fn)(int fd, const struct err *e, void *userdata);
 
+struct kube_client;
 struct volume_backend;
 
 /* A function that is NULL: the agent has no such thing, and says so (501). */
@@ -137,6 +138,8 @@ struct view {
 	unsigned (*retry)(void *agent);
 	/* The NFS worker of this node, NULL where it is not to be had. */
 	struct volume_backend *(*storage)(void *agent);
+	const char *(*nfs_driver)(void *agent);
+	struct kube_client *(*api)(void *agent); /* NULL without an API server */
 	/* A connected stream socket to a driver's CSI socket, as the kubelet gets one (orders.h).
 	 * 0, then done once and later; negative with text, then never. */
 	int (*connect)(

@@ -147,7 +147,7 @@ void view_world_init(struct view_world *w, struct loop *loop)
 {
 	*w = (struct view_world){.loop = loop};
 	w->view = (struct view){w, node, each_drivers, each_volumes, each_mounts, each_pools,
-		each_exports, each_operations, detach, retry, NULL, NULL};
+		each_exports, each_operations, detach, retry, NULL, NULL, NULL, NULL};
 	w->node = (struct view_node){.name = "node-a.example.org",
 		.host = "/host/proc",
 		.kubelet_root = ROOT,

@@ -18,7 +18,7 @@ _berthctl() {
 		esac
 	done
 	if [[ $word == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W '-o --output --socket --kubelet-root -h --help --version' -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W '-o --output --socket --kubelet-root --all --dry-run -h --help --version' -- "$word")
 		return
 	fi
 	case $command in
@@ -27,6 +27,11 @@ _berthctl() {
 	volumes | mounts | drivers | pools | exports)
 		# The names of what is there; nothing where no agent answers.
 		mapfile -t COMPREPLY < <(compgen -W "$(berthctl -o wide "$command" 2>/dev/null | awk 'NR > 1 && !/^ / { print $2, $3 }')" -- "$word") ;;
+	restore)
+		mapfile -t COMPREPLY < <(compgen -W "$(berthctl -o yaml trash 2>/dev/null | awk '$1 == "name:" { print $2 }')" -- "$word") ;;
+	adopt)
+		mapfile -t COMPREPLY < <(compgen -W "$(berthctl -o yaml exports 2>/dev/null | awk '$1 == "server:" { s = $2 }
+			$1 == "export:" { e = $2 } s != "" && e != "" { print s ":" e; s = e = "" }')" -- "$word") ;;
 	detach)
 		mapfile -t COMPREPLY < <(compgen -W "$(berthctl -o yaml mounts 2>/dev/null | awk '$1 == "target:" { t = $2 }
 			$1 == "state:" && $2 != "Ok" { print t }')" -- "$word") ;;

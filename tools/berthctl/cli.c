@@ -75,6 +75,7 @@ static void usage(FILE *to, const struct cli_command *commands, size_t n)
 		    "  -o, --output FORMAT    table (default), wide, json, yaml\n"
 		    "      --socket PATH      default " CLI_SOCKET_DEFAULT ", or $BERTH_SOCKET\n"
 		    "      --kubelet-root DIR for doctor where no agent answers\n"
+		    "      --all, --dry-run   of adopt: all exports; only say what would be done\n"
 		    "  -h, --help, --version\n"
 		    "\nWORDs behind a list choose the rows that contain all of them.\n"
 		    "exit status: 0 fine, 1 something is not well or was refused, 2 usage, "
@@ -133,7 +134,10 @@ static int parse_command(struct cli *c, const struct cli_command *commands, size
 		return unknown_command(commands, n, c->words[0]);
 	c->words++;
 	c->n_words--;
-	if (c->n_words >= c->command->min_words && c->n_words <= c->command->max_words)
+	if ((c->all || c->dry_run) && !c->command->adopts)
+		return cli_fail(CLI_USAGE, "%s knows no --all and no --dry-run", c->command->name);
+	if (c->n_words + c->all >= c->command->min_words &&
+		c->n_words + c->all <= c->command->max_words)
 		return CLI_FINE;
 	return cli_fail(CLI_USAGE, "usage: berthctl %s%s%s", c->command->name,
 		*c->command->words ? " " : "", c->command->words);
@@ -150,6 +154,12 @@ static int parse_option(struct cli *c, int option)
 	case 'k':
 		c->kubelet_root = optarg;
 		return CLI_FINE;
+	case 'a':
+		c->all = true;
+		return CLI_FINE;
+	case 'n':
+		c->dry_run = true;
+		return CLI_FINE;
 	default:
 		return cli_fail(CLI_USAGE, "see berthctl --help");
 	}
@@ -159,7 +169,8 @@ int cli_parse(struct cli *ret, const struct cli_command *commands, size_t n, int
 {
 	static const struct option options[] = {{"output", required_argument, NULL, 'o'},
 		{"socket", required_argument, NULL, 's'},
-		{"kubelet-root", required_argument, NULL, 'k'}, {"help", no_argument, NULL, 'h'},
+		{"kubelet-root", required_argument, NULL, 'k'}, {"all", no_argument, NULL, 'a'},
+		{"dry-run", no_argument, NULL, 'n'}, {"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
 	int option, r;
 

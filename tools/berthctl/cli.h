@@ -4,6 +4,7 @@
 #define BERTH_BERTHCTL_CLI_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "base/buf.h"
 #include "tools/berthctl/grid.h"
@@ -27,6 +28,7 @@ struct cli {
 	const struct cli_command *command;
 	char **words; /* behind the command */
 	size_t n_words;
+	bool all, dry_run; /* of adopt */
 	struct grid_style style;
 };
 
@@ -36,6 +38,7 @@ struct cli_command {
 	const char *help;
 	int (*run)(const struct cli *c); /* enum cli_exit */
 	size_t min_words, max_words;
+	bool adopts; /* --all and --dry-run are its own; --all stands for a word */
 };
 
 /* Fills ret. CLI_FINE: run it; else what to exit with after everything was said (--help: -1). */

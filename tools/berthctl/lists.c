@@ -22,6 +22,7 @@ enum cell {
 	CELL_POD,    /* namespace/pod */
 	CELL_SOURCE, /* server:export */
 	CELL_ACCESS, /* ro or rw */
+	CELL_UNTIL,  /* how long till then */
 };
 
 /* A column: how it is shown, and what of the row it shows. */
@@ -83,7 +84,15 @@ static const struct list_column operations[] = {STATE,
 static const struct list_column trash[] = {{{"NAME", 20, 0, GRID_MIDDLE}, CELL_TEXT, "name", false},
 	{{"CLAIM", 12, 1, GRID_MIDDLE}, CELL_TEXT, "claim", false},
 	{{"AGE", 0, 2, GRID_RIGHT}, CELL_AGE, "changed", false},
-	{{"EXPORT", 18, 3, GRID_MIDDLE}, CELL_SOURCE, "export", false},
+	{{"STAYS", 0, 3, GRID_RIGHT}, CELL_UNTIL, "removed", false},
+	{{"EXPORT", 18, 4, GRID_MIDDLE}, CELL_SOURCE, "export", false},
+	{{"CLASS", 0, 0, 0}, CELL_TEXT, "class", true},
+	{{"DIRECTORY", 0, 0, 0}, CELL_TEXT, "directory", true}};
+static const struct list_column adoptions[] = {STATE,
+	{{"VOLUME", 16, 0, GRID_MIDDLE}, CELL_TEXT, "volume", false},
+	{{"CLAIM", 12, 1, GRID_MIDDLE}, CELL_TEXT, "claim", false},
+	{{"EXPORT", 18, 2, GRID_MIDDLE}, CELL_SOURCE, "export", false},
+	{{"CLASS", 0, 0, 0}, CELL_TEXT, "class", true},
 	{{"DIRECTORY", 0, 0, 0}, CELL_TEXT, "directory", true}};
 static const struct list_column orphans[] = {{{"KIND", 0, 0, 0}, CELL_TEXT, "kind", false},
 	{{"NAME", 20, 0, GRID_MIDDLE}, CELL_TEXT, "name", false},
@@ -100,7 +109,7 @@ static const struct list {
 	const struct list_column *columns;
 	size_t n;
 } lists[] = {LIST(drivers), LIST(volumes), LIST(mounts), LIST(pools), LIST(exports),
-	LIST(operations), LIST(trash), LIST(orphans)};
+	LIST(operations), LIST(trash), LIST(orphans), LIST(adoptions)};
 
 /* ---- cells -------------------------------------------------------------------------------- */
 
@@ -117,6 +126,18 @@ static void put_age(const json_t *row, const char *key, uint64_t now, char dst[C
 	if (clock_parse(text_of(row, key), &then) < 0)
 		then = 0;
 	(void)str_copy_cut(dst, CELL_MAX, human_age(now, then, text));
+}
+
+static void put_until(const json_t *row, const char *key, uint64_t now, char dst[CELL_MAX])
+{
+	char text[HUMAN_MAX];
+	uint64_t then = 0;
+
+	if (clock_parse(text_of(row, key), &then) < 0)
+		(void)str_copy_cut(dst, CELL_MAX, "-");
+	else
+		(void)str_copy_cut(
+			dst, CELL_MAX, then > now ? human_age(then, now, text) : "going");
 }
 
 static void put_number(const json_t *row, const struct list_column *c, char dst[CELL_MAX])
@@ -153,6 +174,9 @@ static void put_cell(
 	case CELL_AGE:
 		put_age(row, c->key, now, dst);
 		break;
+	case CELL_UNTIL:
+		put_until(row, c->key, now, dst);
+		break;
 	case CELL_BYTES:
 	case CELL_NUMBER:
 	case CELL_MILLISECONDS:
@@ -175,8 +199,8 @@ static void put_cell(
 
 bool lists_is_well(const json_t *row)
 {
-	static const char *const well[] = {
-		"", "Ok", "Registered", "Off", "Running", "Queued", "Unknown", "Busy"};
+	static const char *const well[] = {"", "Ok", "Registered", "Off", "Running", "Queued",
+		"Unknown", "Busy", "Adopted", "Restored", "Adoptable", "Present"};
 
 	for (size_t i = 0; i < ELEMENTSOF(well); i++)
 		if (streq(well[i], text_of(row, "state")))
@@ -294,7 +318,7 @@ static int health_of(const json_t *answer)
 	return CLI_FINE;
 }
 
-static int print_table(const struct cli *c, const json_t *answer)
+static int print_table(const struct cli *c, const char *kind, const json_t *answer)
 {
 	_cleanup_buf_ struct buf out = BUF_NULL(OUTPUT_MAX);
 	const json_t *items = json_object_get(answer, "items");
@@ -302,12 +326,18 @@ static int print_table(const struct cli *c, const json_t *answer)
 
 	say_incomplete(answer);
 	if (json_array_size(items) == 0)
-		return cli_fail(CLI_FINE, "no %s%s", c->command->name,
-			c->n_words ? " of that name" : " here");
-	r = lists_table(c->command->name, items, c, clock_real(), &out);
+		return cli_fail(CLI_FINE, "no %s%s", kind, c->n_words ? " of that name" : " here");
+	r = lists_table(kind, items, c, clock_real(), &out);
 	if (r < 0)
 		return cli_fail(CLI_UNHEALTHY, "cannot print: %s", strerror(-r));
 	return cli_write(&out, health_of(answer));
+}
+
+int lists_print(const struct cli *c, const char *kind, const json_t *answer)
+{
+	if (c->format == CLI_JSON || c->format == CLI_YAML)
+		return cli_print_json(c, answer, health_of(answer));
+	return print_table(c, kind, answer);
 }
 
 int lists_run(const struct cli *c)
@@ -324,7 +354,5 @@ int lists_run(const struct cli *c)
 		json_object_set_new(answer, "items",
 			lists_filter(json_object_get(answer, "items"), c->words, c->n_words)) < 0)
 		return cli_fail(CLI_UNHEALTHY, "out of memory");
-	if (c->format == CLI_JSON || c->format == CLI_YAML)
-		return cli_print_json(c, answer, health_of(answer));
-	return print_table(c, answer);
+	return lists_print(c, c->command->name, answer);
 }

@@ -9,6 +9,8 @@
 #include "tools/berthctl/cli.h"
 
 /* GET /v1/<name of the command>, printed as the format asks. 1 where a row is not well. */
+/* An answer of that kind as the format asks; the exit code says whether all rows are well. */
+int lists_print(const struct cli *c, const char *kind, const json_t *answer);
 int lists_run(const struct cli *c);
 
 /* The table of a kind ("volumes", ...) over its items; for lists_run() and tests. */

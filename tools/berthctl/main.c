@@ -9,6 +9,7 @@
 #include "tools/berthctl/cli.h"
 #include "tools/berthctl/follow.h"
 #include "tools/berthctl/lists.h"
+#include "tools/berthctl/recover.h"
 #include "tools/berthctl/summary.h"
 
 #define WORDS_MAX 32
@@ -35,11 +36,6 @@ static int order(const struct cli *c, const char *key)
 	return CLI_FINE;
 }
 
-static int order_volume(const struct cli *c)
-{
-	return order(c, "volume");
-}
-
 static int order_target(const struct cli *c)
 {
 	return order(c, "target");
@@ -51,21 +47,24 @@ static int order_plain(const struct cli *c)
 }
 
 static const struct cli_command commands[] = {
-	{"status", "", "the node at a glance", summary_status, 0, 0},
-	{"doctor", "", "what is wrong with it, and how to mend it", summary_doctor, 0, 0},
-	{"volumes", "[WORD...]", "volumes in pods", lists_run, 0, WORDS_MAX},
-	{"mounts", "[WORD...]", "what is mounted for them", lists_run, 0, WORDS_MAX},
-	{"exports", "[WORD...]", "NFS exports and whether they answer", lists_run, 0, WORDS_MAX},
-	{"pools", "[WORD...]", "directories for hostPath volumes", lists_run, 0, WORDS_MAX},
-	{"drivers", "[WORD...]", "CSI drivers at the kubelet", lists_run, 0, WORDS_MAX},
-	{"operations", "[WORD...]", "what is being done", lists_run, 0, WORDS_MAX},
-	{"trash", "[WORD...]", "deleted trees that are still there", lists_run, 0, WORDS_MAX},
-	{"orphans", "[WORD...]", "what no volume stands for", lists_run, 0, WORDS_MAX},
-	{"watch", "[KIND...]", "changes as they happen", follow_run, 0, WORDS_MAX},
-	{"retry", "", "ends every pause after a failure", order_plain, 0, 0},
-	{"detach", "TARGET", "takes a hung subPath bind away", order_target, 1, 1},
-	{"restore", "VOLUME", "brings a volume back from the trash", order_volume, 1, 1},
-	{"adopt", "VOLUME", "makes a PersistentVolume of a directory", order_volume, 1, 1},
+	{"status", "", "the node at a glance", summary_status, 0, 0, false},
+	{"doctor", "", "what is wrong with it, and how to mend it", summary_doctor, 0, 0, false},
+	{"volumes", "[WORD...]", "volumes in pods", lists_run, 0, WORDS_MAX, false},
+	{"mounts", "[WORD...]", "what is mounted for them", lists_run, 0, WORDS_MAX, false},
+	{"exports", "[WORD...]", "NFS exports and whether they answer", lists_run, 0, WORDS_MAX,
+		false},
+	{"pools", "[WORD...]", "directories for hostPath volumes", lists_run, 0, WORDS_MAX, false},
+	{"drivers", "[WORD...]", "CSI drivers at the kubelet", lists_run, 0, WORDS_MAX, false},
+	{"operations", "[WORD...]", "what is being done", lists_run, 0, WORDS_MAX, false},
+	{"trash", "[WORD...]", "deleted trees that are still there", lists_run, 0, WORDS_MAX,
+		false},
+	{"orphans", "[WORD...]", "what no volume stands for", lists_run, 0, WORDS_MAX, false},
+	{"watch", "[KIND...]", "changes as they happen", follow_run, 0, WORDS_MAX, false},
+	{"retry", "", "ends every pause after a failure", order_plain, 0, 0, false},
+	{"detach", "TARGET", "takes a hung subPath bind away", order_target, 1, 1, false},
+	{"restore", "NAME", "brings a volume back from the trash", recover_restore, 1, 1, false},
+	{"adopt", "EXPORT|--all [VOLUME]", "makes PersistentVolumes again from records",
+		recover_adopt, 1, 2, true},
 };
 
 int main(int argc, char **argv)
