@@ -428,11 +428,15 @@ static void on_drop(struct kube_request *q, const struct kube_response *res, voi
 
 	(void)q;
 	a->request = NULL;
-	if (res->status == KUBE_OK || res->status == KUBE_E_NOT_FOUND ||
-		res->status == KUBE_E_CONFLICT)
+	if (res->status == KUBE_OK || res->status == KUBE_E_NOT_FOUND) {
 		end(a, ADOPT_DONE, NULL);
-	else
+	} else if (res->status == KUBE_E_CONFLICT) {
+		/* Another order has the name by now. */
+		a->refused = false;
+		end(a, ADOPT_RETRY, NULL);
+	} else {
 		end_answer(a, "cannot remove the order", res);
+	}
 }
 
 static int do_drop(void *obj)

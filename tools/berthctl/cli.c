@@ -69,7 +69,7 @@ static void usage(FILE *to, const struct cli_command *commands, size_t n)
 		char head[64];
 
 		(void)snprintf(head, sizeof(head), "%s %s", commands[i].name, commands[i].words);
-		(void)fprintf(to, "  %-22s %s\n", head, commands[i].help);
+		(void)fprintf(to, "  %-24s %s\n", head, commands[i].help);
 	}
 	(void)fputs("\noptions:\n"
 		    "  -o, --output FORMAT    table (default), wide, json, yaml\n"

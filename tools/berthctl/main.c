@@ -63,8 +63,8 @@ static const struct cli_command commands[] = {
 	{"retry", "", "ends every pause after a failure", order_plain, 0, 0, false},
 	{"detach", "TARGET", "takes a hung subPath bind away", order_target, 1, 1, false},
 	{"restore", "NAME", "brings a volume back from the trash", recover_restore, 1, 1, false},
-	{"adopt", "EXPORT|--all [VOLUME]", "makes PersistentVolumes again from records",
-		recover_adopt, 1, 2, true},
+	{"adopt", "EXPORT|--all [PV]", "makes PersistentVolumes again from records", recover_adopt,
+		1, 2, true},
 };
 
 int main(int argc, char **argv)
