@@ -222,13 +222,15 @@ format:
 
 # ---- test -------------------------------------------------------------------------------------
 T ?= *
+# Test files side by side: each has namespaces, servers and a directory of its own, and waits most of its time.
+TEST_JOBS ?= 2
 unit: $(UNIT_TESTS)
 	@tools/run-tests $(wildcard $(if $(filter *,$(T)),$(UNIT_TESTS),$(O)/tests/unit/$(T)))
 component: all $(FAULT_TOOLS) $(BENCH_TOOLS)
-	@O=$(O) tools/run-tests --timeout 900 --again $(if $(filter *,$(T)),$(COMPONENT_TESTS),tests/component/$(T).test)
+	@O=$(O) tools/run-tests --timeout 900 --jobs $(TEST_JOBS) --again $(if $(filter *,$(T)),$(COMPONENT_TESTS),tests/component/$(T).test)
 test-kernel: kernel
 kernel: all $(FAULT_TOOLS) $(BENCH_TOOLS) $(KERNEL_TOOLS)
-	@O=$(O) tools/run-tests --timeout 900 --again $(KERNEL_TESTS)
+	@O=$(O) tools/run-tests --timeout 900 --jobs $(TEST_JOBS) --again $(KERNEL_TESTS)
 test: deps
 	@$(MAKE) --no-print-directory run-test
 run-test: all $(UNIT_TESTS) $(FAULT_TOOLS) $(BENCH_TOOLS) $(KERNEL_TOOLS)
