@@ -14,15 +14,18 @@
 #include <nfsc/libnfs-raw.h>
 #include <nfsc/libnfs-raw-mount.h>
 #include <nfsc/libnfs-raw-nfs.h>
+#include <nfsc/libnfs-raw-nfs4.h>
 
 #include "base/clock.h"
 #include "base/cleanup.h"
 
 #define WINDOW_MAX 256
+#define PATH_PARTS 16
 #define RECORD_SIZE 512 /* a record of a claim, as Berth writes it */
 
+/* NFSv4 handles are the longer ones: 128 bytes. */
 struct handle {
-	char data[64];
+	char data[128];
 	unsigned size;
 };
 
@@ -37,11 +40,11 @@ struct raw {
 	int mode; /* enum mode */
 };
 
-enum mode { MODE_MKDIR, MODE_MIX, MODE_CREATE, MODE_UNLINK, _MODE_MAX };
-static const char *const mode_names[_MODE_MAX] = {"mkdir", "mix", "create", "unlink"};
+enum mode { MODE_MKDIR, MODE_MIX, MODE_CREATE, MODE_UNLINK, MODE_UNLINK4, _MODE_MAX };
+static const char *const mode_names[_MODE_MAX] = {"mkdir", "mix", "create", "unlink", "unlink4"};
 
 /* One chain of calls on its way; the mix is CREATE, WRITE, RENAME, MKDIR as for a claim. */
-enum call { CALL_CREATE, CALL_WRITE, CALL_RENAME, CALL_MKDIR, CALL_REMOVE };
+enum call { CALL_CREATE, CALL_WRITE, CALL_RENAME, CALL_MKDIR, CALL_REMOVE, CALL_REMOVE4 };
 struct slot {
 	struct raw *raw;
 	long number;
@@ -84,7 +87,8 @@ static void send_call(struct slot *s);
 
 static void slot_next(struct slot *s)
 {
-	static const int first[_MODE_MAX] = {CALL_MKDIR, CALL_CREATE, CALL_CREATE, CALL_REMOVE};
+	static const int first[_MODE_MAX] = {
+		CALL_MKDIR, CALL_CREATE, CALL_CREATE, CALL_REMOVE, CALL_REMOVE4};
 	struct raw *r = s->raw;
 
 	if (r->next >= r->count)
@@ -101,7 +105,7 @@ static void on_reply(struct rpc_context *rpc, int status, void *data, void *user
 	CREATE3res *created = data;
 
 	(void)rpc;
-	/* Every result of NFSv3 begins with its status. */
+	/* Every result of NFSv3 and NFSv4 begins with its status, and 0 is well. */
 	if (status != RPC_STATUS_SUCCESS || *(nfsstat3 *)data != NFS3_OK) {
 		r->errors++;
 		r->done++;
@@ -169,10 +173,22 @@ static int call_remove(struct slot *s)
 	return rpc_nfs3_remove_async(r->rpc, on_reply, &a, s);
 }
 
+static int call_remove4(struct slot *s)
+{
+	struct raw *r = s->raw;
+	nfs_argop4 ops[2] = {{.argop = OP_PUTFH}, {.argop = OP_REMOVE}};
+	COMPOUND4args a = {.argarray = {2, ops}};
+
+	snprintf(s->name, sizeof(s->name), "f%ld", s->number);
+	ops[0].nfs_argop4_u.opputfh.object = (nfs_fh4){r->base.size, r->base.data};
+	ops[1].nfs_argop4_u.opremove.target = (component4){(u_int)strlen(s->name), s->name};
+	return rpc_nfs4_compound_async(r->rpc, on_reply, &a, s);
+}
+
 static void send_call(struct slot *s)
 {
 	static int (*const calls[])(struct slot *) = {
-		call_create, call_write, call_rename, call_mkdir, call_remove};
+		call_create, call_write, call_rename, call_mkdir, call_remove, call_remove4};
 
 	if (calls[s->call](s) != 0) {
 		s->raw->errors++;
@@ -267,6 +283,47 @@ static int attach(struct raw *r, const char *server)
 	return wait_ready(r);
 }
 
+static void on_base4(struct rpc_context *rpc, int status, void *data, void *userdata)
+{
+	struct raw *r = userdata;
+	COMPOUND4res *res = data;
+	nfs_resop4 *last;
+
+	(void)rpc;
+	r->ready = r->failed = true;
+	if (status != RPC_STATUS_SUCCESS || res->status != NFS4_OK)
+		return;
+	last = &res->resarray.resarray_val[res->resarray.resarray_len - 1];
+	if (last->resop == OP_GETFH) {
+		const nfs_fh4 *f = &last->nfs_resop4_u.opgetfh.GETFH4res_u.resok4.object;
+
+		r->failed = !keep(&r->base, f->nfs_fh4_len, f->nfs_fh4_val);
+	}
+}
+
+/* The same directory over NFSv4.0, on a connection of its own. */
+static int attach4(struct raw *r, const char *server)
+{
+	nfs_argop4 ops[PATH_PARTS + 2] = {{.argop = OP_PUTROOTFH}};
+	COMPOUND4args a = {.argarray = {1, ops}};
+	char path[256], *at = path, *part;
+
+	snprintf(path, sizeof(path), "%s/%s", r->export_, r->base_name);
+	while ((part = strsep(&at, "/")) && a.argarray.argarray_len <= PATH_PARTS)
+		if (*part)
+			ops[a.argarray.argarray_len++] = (nfs_argop4){.argop = OP_LOOKUP,
+				.nfs_argop4_u.oplookup.objname = {(u_int)strlen(part), part}};
+	ops[a.argarray.argarray_len++].argop = OP_GETFH;
+	rpc_destroy_context(r->rpc);
+	r->rpc = rpc_init_context();
+	if (rpc_connect_program_async(r->rpc, server, NFS4_PROGRAM, NFS_V4, on_connected, r) != 0 ||
+		wait_ready(r) < 0)
+		return -EIO;
+	if (rpc_nfs4_compound_async(r->rpc, on_base4, &a, r) != 0)
+		return -EIO;
+	return wait_ready(r);
+}
+
 static int run(struct raw *r, int mode, uint64_t *ret_ns)
 {
 	static struct slot slots[WINDOW_MAX];
@@ -306,10 +363,11 @@ int main(int argc, char **argv)
 	uint64_t ns = 0;
 
 	if (mode < 0) {
-		fputs("usage: nfs_raw SERVER EXPORT mkdir|mix|create|unlink COUNT [WINDOW]\n"
+		fputs("usage: nfs_raw SERVER EXPORT mkdir|mix|create|unlink|unlink4 COUNT "
+		      "[WINDOW]\n"
 		      "Makes a directory raw-PID on the export and times COUNT operations in it "
 		      "(unlink: of files\n"
-		      "it made before). Prints one line of JSON.\n",
+		      "it made before; unlink4: over NFSv4.0). Prints one line of JSON.\n",
 			stderr);
 		return 2;
 	}
@@ -319,7 +377,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "nfs_raw: %s:%s: %s\n", argv[1], argv[2], rpc_get_error(r.rpc));
 		return 1;
 	}
-	res = mode == MODE_UNLINK ? run(&r, MODE_CREATE, &ns) : 0;
+	res = mode == MODE_UNLINK || mode == MODE_UNLINK4 ? run(&r, MODE_CREATE, &ns) : 0;
+	if (res == 0 && mode == MODE_UNLINK4)
+		res = attach4(&r, argv[1]);
 	if (res == 0)
 		res = run(&r, mode, &ns);
 	printf("{\"mode\":\"%s\",\"count\":%ld,\"errors\":%ld,\"seconds\":%.3f,\"per_s\":%.1f}\n",
