@@ -242,7 +242,7 @@ test-libnfs5:
 	@tools/run-tests --timeout 900 tests/libnfs5
 test-real-api: all $(BENCH_TOOLS)
 	@O=$(O) tests/cluster/test-real-api
-e2e: all
+e2e: all $(BENCH_TOOLS)
 	@O=$(O) tools/run-tests --timeout 1500 --again tests/cluster/statefulset.test; status=$$?; \
 		! [ -f $(O)/e2e.txt ] || cat $(O)/e2e.txt; exit $$status
 demo:

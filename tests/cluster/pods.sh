@@ -25,13 +25,14 @@ saw() { seen+=${seen:+, }$1; } # text
 
 # ---- Berth ---------------------------------------------------------------------------------------
 load_image() { # file, node...
-	local file=$1 node images
+	local file=$1 node jobs=()
 	shift
 	for node; do
-		images=$BERTH_CLUSTER_DIR/nodes/$node/images
-		cp "$file" "$images/"
-		on "$node" ctr -n k8s.io images import --local --snapshotter overlayfs "/run/node/images/${file##*/}" || return 1
+		cp "$file" "$BERTH_CLUSTER_DIR/nodes/$node/images/"
+		on "$node" ctr -n k8s.io images import --local --snapshotter overlayfs "/run/node/images/${file##*/}" &
+		jobs+=("$!")
 	done
+	for node in "${jobs[@]}"; do wait "$node" || return 1; done
 }
 # deploy/ as it is, with shorter times, a pool on n1, and both programs' logs in full.
 overlay() {
@@ -107,6 +108,15 @@ sanity() { # node, driver, attributes of an existing volume...
 	done <<<"$out"
 	is "csi-sanity, $driver: all of it ran" "${out##*$'\n'}" "1..$n"
 }
+# KiB of Berth's processes on a node: anonymous, and with their part of what is shared. Programs, one a line.
+memory_on() { # node
+	# shellcheck disable=SC2016 # the node's shell expands it
+	on "$1" sh -c 'for p in /proc/[0-9]*; do
+		grep -q "^Name:.berth-" $p/status 2>/dev/null || continue
+		echo $(sed -n "s/^Name:.//p; s/^RssAnon:[^0-9]*\([0-9]*\).*/\1/p" $p/status) $(sed -n "s/^Pss:[^0-9]*\([0-9]*\).*/\1/p" $p/smaps_rollup)
+	done' | awk '{ name = $1 == "berth-provision" ? "provisioner" : $1 == "berth-nfs" ? $1 : "agent"; n[name]++; anon[name] += $2; pss[name] += $3 }
+		END { for (name in n) printf "%s (%d processes): %d KiB anonymous, %d KiB PSS\n", name, n[name], anon[name], pss[name] }' | sort
+}
 has_driver() { # node, driver
 	k get csinode "$1" -o 'jsonpath={.spec.drivers[*].name}' | grep -qwF "$2"
 }
@@ -173,10 +183,10 @@ set_yaml() { # name, class or "" for emptyDir; REPLICAS
 		pod_spec '      ' '- {name: d, emptyDir: {}}'
 		return
 	fi
-	pod_spec '      '
+	MOUNT_LINES='- {name: www, mountPath: /data}' pod_spec '      '
 	cat <<-END
 		  volumeClaimTemplates:
-		  - metadata: {name: d}
+		  - metadata: {name: www}
 		    spec: {accessModes: [ReadWriteOnce], storageClassName: $2, resources: {requests: {storage: 1Gi}}}
 	END
 }
@@ -237,6 +247,16 @@ grows() { # file: more lines than two seconds ago, asked by eventually
 	sleep 2
 	[ "$(lines_in "$1")" -gt "$before" ]
 }
+# A pod of the StatefulSet, so often on the same data.
+started() { [ "$(grep -cx "$1" "$(tree_of a "www-$1")/starts")" = "$2" ]; } # pod, times
+# A writer that never started anew: each of its numbers, once, in order.
+counted() { awk '$1 != NR { exit 1 }' "$1"; } # file
+# What the kernel is at in a node's processes of that name.
+stuck_in() { # node, name, function of the kernel
+	# shellcheck disable=SC2016 # the node's shell expands it
+	on "$1" sh -c 'for p in $(grep -lx "Name:.$0" /proc/[0-9]*/status); do cat "${p%/status}"/task/*/stack | grep -qF "$1" && exit 0; done; exit 1' "$2" "$3"
+}
+all_awake() { on "$1" sh -c '! grep -l "^State:.D" /proc/[0-9]*/status'; } # node: nothing in uninterruptible sleep
 mounts_on() { on "$1" cat /proc/1/mountinfo; } # node
 mounted_for() { # node, pod uid
 	mounts_on "$1" | grep -cF "/pods/$2/volumes/kubernetes.io~csi/"
