@@ -70,6 +70,8 @@ enum broker_class {
 	/* In the host's network namespace, uid 65532, no capability: resolves and probes servers,
 	 * frames with the requests of agent/resolver.h. */
 	BROKER_RESOLVER,
+	/* Likewise; calls to servers, for as long as they are watched: agent/pinger.h. */
+	BROKER_PINGER,
 	/* berth-nfs in the host's network namespace, uid 65532, no capability, but with sockets
 	 * that are bound to reserved ports (nfs/nfs.h). */
 	BROKER_NFS,

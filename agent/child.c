@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "agent/mount_child.h"
+#include "agent/pinger.h"
 #include "agent/resolver.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -93,14 +94,25 @@ static _Noreturn void run_mount_child(const struct child_setup *s, int fd, int c
 	_exit(mount_child_run(s, fd) < 0);
 }
 
-static _Noreturn void run_resolver(const struct child_setup *s, int fd, int claim)
+static int settle_as_nobody(const struct child_setup *s, int *fd, const char *what)
 {
 	struct err e = ERR_NULL;
 
+	if (settle(s, fd, -1, &e) < 0 || become_nobody(true, &e) < 0)
+		give_up(what, &e);
+	return *fd;
+}
+
+static _Noreturn void run_resolver(const struct child_setup *s, int fd, int claim)
+{
 	(void)claim;
-	if (settle(s, &fd, -1, &e) < 0 || become_nobody(true, &e) < 0)
-		give_up("a resolver", &e);
-	_exit(resolver_run(fd) < 0);
+	_exit(resolver_run(settle_as_nobody(s, &fd, "a resolver")) < 0);
+}
+
+static _Noreturn void run_pinger(const struct child_setup *s, int fd, int claim)
+{
+	(void)claim;
+	_exit(pinger_run(settle_as_nobody(s, &fd, "a pinger")) < 0);
 }
 
 /*
@@ -144,6 +156,7 @@ _Noreturn void child_run(const struct child_setup *s, enum broker_class what, in
 		const struct child_setup *s, int fd, int claim) = {
 		[BROKER_MOUNT] = run_mount_child,
 		[BROKER_RESOLVER] = run_resolver,
+		[BROKER_PINGER] = run_pinger,
 		[BROKER_NFS] = run_nfs,
 	};
 	struct err e = ERR_NULL;

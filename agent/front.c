@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agent/nfs_client.h"
+#include "agent/pinger.h"
 #include "agent/topology.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -334,8 +335,14 @@ static void name_drivers(struct front *f)
 
 static int start_eyes(struct front *f, struct err *e)
 {
+	const struct worker_options one = {.window = PINGER_SERVERS_MAX};
 	struct nodewatch_driver drivers[_NODE_KIND_MAX];
+	struct health_options health = {.pool = NULL};
 	unsigned n = 0;
+	int r = orders_pool_new(f->orders, BROKER_PINGER, &one, &health.pool);
+
+	if (r < 0)
+		return err_sys(e, r, "cannot watch servers");
 
 	/* A driver that is not to be registered now would be reported as missing. */
 	for (size_t i = 0; i < _NODE_KIND_MAX; i++) {
@@ -357,6 +364,7 @@ static int start_eyes(struct front *f, struct err *e)
 		.kubelet_root = f->o.kubelet_root,
 		.exports = f->exports,
 		.mountinfo = f->o.mountinfo,
+		.health = &health,
 		.drivers = drivers,
 		.n_drivers = n,
 		.publication = publication,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/ping.h"
+#include "agent/pinger.h"
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/str.h"
@@ -16,7 +17,7 @@
 #define SLOW MILLISECONDS(200)
 #define DOWN_AFTER 2
 /* A connection and a timer each; a node that mounts from more servers has other worries. */
-#define SERVERS_MAX 256
+#define SERVERS_MAX PINGER_SERVERS_MAX
 /* Round trips in a row on the other side of the threshold before the class changes. */
 #define STEADY 3
 /* Numeric address with a scope, and a port. */
@@ -112,8 +113,8 @@ static void on_answer(struct server *s, uint64_t round_trip)
 		become(s, s->reach == HEALTH_SLOW ? HEALTH_OK : HEALTH_SLOW);
 }
 
-/* A connection that cannot be made may be our network's fault; one that is made and stays silent,
- * or was good before, is the server's. */
+/* A connection that cannot be made may be one that the mount does not need; one that is made and
+ * stays silent, or was good before, is the server's. */
 static void on_failure(struct server *s, enum ping_event ev)
 {
 	s->h->failures++;
@@ -141,7 +142,8 @@ static void on_ping(struct ping *p, enum ping_event ev, uint64_t round_trip, voi
 
 static int server_make(struct health *h, const char *key, const char *address, uint16_t port)
 {
-	const struct ping_options o = {.address = address,
+	const struct ping_options o = {.pool = h->o.pool,
+		.address = address,
 		.port = port,
 		.interval_ns = h->o.interval_ns,
 		.hang_ns = h->o.hang_ns};

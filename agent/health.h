@@ -13,27 +13,29 @@
 
 /*
  * Each server that a mount uses gets a call of the NFS program's NULL procedure (RFC 5531 9, RFC
- * 1813 3.3.0, RFC 7530 15.1) over a TCP connection of our own, at an interval; what a path on a
- * dead server does to a process (contracts.md 6.6) cannot happen to us.
+ * 1813 3.3.0, RFC 7530 15.1) over a TCP connection of our own, at an interval, from the network
+ * that the mounts go out from (pinger.h); what a path on a dead server does to a process
+ * (contracts.md 6.6) cannot happen to us.
  *
  *  Unknown ─answer─► Ok ◄─fast 3x── Slow        Down ─answer─► Ok
  *                    └──slow 3x──────►          Ok, Slow, Unknown ─silence──► Down
  *
  * Silence is a call that was not answered for hang_ns, or connections that failed down_after times
  * in a row. A server that never took a connection from us stays Unknown until a call into the mount
- * itself timed out (health_called): a pod's network may have no way to a server that the host's
- * has.
+ * itself timed out (health_called): what is mounted over RDMA or UDP may have no TCP port.
  */
 enum health_reach { HEALTH_UNKNOWN, HEALTH_OK, HEALTH_SLOW, HEALTH_DOWN };
 /* "unknown", "ok", "slow", "down". */
 const char *health_reach_name(enum health_reach r);
 
 struct health;
+struct worker_pool;
 struct health_options {
-	uint64_t interval_ns; /* between calls; 0 = 3 s */
-	uint64_t hang_ns;     /* silence for so long is Down; 0 = 4 s */
-	uint64_t slow_ns;     /* round trips above are slow, below half of it fast; 0 = 200 ms */
-	unsigned down_after;  /* connections that failed in a row; 0 = 2 */
+	struct worker_pool *pool; /* of pingers, borrowed; NULL: every server stays Unknown */
+	uint64_t interval_ns;     /* between calls; 0 = 3 s */
+	uint64_t hang_ns;         /* silence for so long is Down; 0 = 4 s */
+	uint64_t slow_ns;    /* round trips above are slow, below half of it fast; 0 = 200 ms */
+	unsigned down_after; /* connections that failed in a row; 0 = 2 */
 };
 /* A server's reach or a volume's staleness changed; told at most once a turn of the loop, never
  * within a call of ours. */

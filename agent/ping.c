@@ -3,248 +3,109 @@
 #include "agent/ping.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include "agent/pinger.h"
 #include "base/clock.h"
-#include "base/fd.h"
-#include "base/id.h"
-#include "base/sm.h"
+#include "base/str.h"
 #include "mount/rpcping.h"
+#include "worker/frame.h"
 
-/* Whichever version: a server that lacks it says so, which is an answer, too. */
-#define NFS_VERSION 3
-
-enum state { RESTING, CONNECTING, IDLE, CALLING, OVERDUE, _STATE_MAX };
-enum event { EV_DUE, EV_OPEN, EV_ANSWER, EV_BROKEN, _EVENT_MAX };
+/* All servers of a node are one process's: it waits for all of them at once. */
+#define KEY "pings"
+/* A connection, a call, and as long again for its answer; then the start of a pinger. */
+#define DEADLINE(hang_ns) (3 * (hang_ns) + SECONDS(15))
+/* A numeric address with a scope and two numbers, packed. */
+#define BODY_MAX 256
 
 struct ping {
-	struct loop *loop;
 	struct ping_options o;
+	char *address;
 	ping_fn fn;
 	void *userdata;
-	struct sockaddr_storage to;
-	socklen_t to_size;
-	int fd;
-	struct io *io;
-	struct timer *timer;
-	uint8_t state;
-	uint32_t xid;
-	uint64_t sent_at;
-	size_t got;
-	uint8_t reply[RPCPING_REPLY_MAX];
+	struct timer *timer; /* armed while it rests */
+	struct worker_call *call;
 };
 
-/* ---- the connection ---- */
+static void on_reply(struct worker_call *c, const struct worker_reply *reply, void *userdata);
 
-static int fire(struct ping *p, enum event e);
-
-static void hang_up(struct ping *p)
+static void ask(struct ping *p)
 {
-	p->io = io_free(p->io);
-	p->fd = fd_close(p->fd);
-	p->got = 0;
-}
+	_cleanup_buf_ struct buf body = BUF_NULL(BODY_MAX);
+	int r = pack_str(&body, p->address);
 
-static void on_connecting(struct ping *p)
-{
-	int code = 0;
-	socklen_t size = sizeof(code);
-
-	if (getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &code, &size) < 0 || code)
-		fire(p, EV_BROKEN);
+	if (r >= 0)
+		r = pack_u64(&body, p->o.port);
+	if (r >= 0)
+		r = pack_u64(&body, p->o.hang_ns);
+	if (r >= 0)
+		r = worker_call(p->o.pool,
+			&(struct worker_request){.key = KEY,
+				.init = KEY,
+				.init_size = strlen(KEY),
+				.kind = PINGER_CALL,
+				.body = body.data,
+				.size = body.len,
+				.deadline_ns = DEADLINE(p->o.hang_ns)},
+			on_reply, p, &p->call);
+	if (r < 0)
+		timer_arm(p->timer, p->o.interval_ns);
 	else
-		fire(p, EV_OPEN);
+		p->fn(p, PING_CALLED, 0, p->userdata);
 }
 
-static void on_bytes(struct ping *p)
-{
-	ssize_t n = read(p->fd, p->reply + p->got, sizeof(p->reply) - p->got);
-	int r;
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0 || p->state == IDLE) {
-		fire(p, EV_BROKEN);
-		return;
-	}
-	p->got += (size_t)n;
-	r = rpcping_check(p->reply, p->got, p->xid);
-	if (r < 0 || (r == 0 && p->got == sizeof(p->reply)))
-		fire(p, EV_BROKEN);
-	else if (r > 0)
-		fire(p, EV_ANSWER);
-}
-
-static void on_io(struct io *io, int fd, uint32_t revents, void *userdata)
+static void on_reply(struct worker_call *c, const struct worker_reply *reply, void *userdata)
 {
 	struct ping *p = userdata;
+	struct unpack u = {.p = reply->body, .end = (const char *)reply->body + reply->size};
+	uint64_t round_trip;
 
-	(void)io;
-	(void)fd;
-	(void)revents;
-	if (p->state == CONNECTING)
-		on_connecting(p);
-	else
-		on_bytes(p);
-}
-
-static int dial(struct ping *p)
-{
-	int one = 1, r;
-
-	p->fd = socket(p->to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (p->fd < 0)
-		return -errno;
-	(void)setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	r = connect(p->fd, (const struct sockaddr *)&p->to, p->to_size) < 0 ? -errno : 0;
-	if (r < 0 && r != -EINPROGRESS)
-		return r;
-	return io_new(&p->io, p->loop, p->fd, EPOLLOUT, on_io, p);
-}
-
-/* ---- the machine ---- */
-
-static int act_dial(void *obj)
-{
-	struct ping *p = obj;
-
-	timer_arm(p->timer, p->o.hang_ns);
-	return dial(p) < 0 ? fire(p, EV_BROKEN) : 0;
-}
-
-static int act_call(void *obj)
-{
-	struct ping *p = obj;
-	uint8_t call[RPCPING_CALL_SIZE];
-
-	p->xid = (uint32_t)random_u64();
-	p->got = 0;
-	p->sent_at = clock_now();
-	rpcping_call(call, p->xid, RPC_PROGRAM_NFS, NFS_VERSION);
-	io_set_events(p->io, EPOLLIN);
-	timer_arm(p->timer, p->o.hang_ns);
-	if (send(p->fd, call, sizeof(call), MSG_NOSIGNAL) != sizeof(call))
-		return fire(p, EV_BROKEN);
-	p->fn(p, PING_CALLED, 0, p->userdata);
-	return 0;
-}
-
-static int act_answered(void *obj)
-{
-	struct ping *p = obj;
-
-	p->got = 0;
+	(void)c;
+	p->call = NULL;
+	if (!reply->text && reply->r == -ETIMEDOUT) {
+		p->fn(p, PING_SILENT, p->o.hang_ns, p->userdata);
+		ask(p);
+		return;
+	}
 	timer_arm(p->timer, p->o.interval_ns);
-	p->fn(p, PING_ANSWERED, clock_now() - p->sent_at, p->userdata);
-	return 0;
-}
-
-static int act_silent(void *obj)
-{
-	struct ping *p = obj;
-
-	timer_arm(p->timer, p->o.hang_ns);
-	p->fn(p, PING_SILENT, clock_now() - p->sent_at, p->userdata);
-	return 0;
-}
-
-static int act_failed(void *obj)
-{
-	struct ping *p = obj;
-
-	hang_up(p);
-	timer_arm(p->timer, p->o.interval_ns);
-	p->fn(p, PING_FAILED, 0, p->userdata);
-	return 0;
-}
-
-/* Closed while nothing was asked of it: a server may. */
-static int act_closed(void *obj)
-{
-	hang_up(obj);
-	return 0;
-}
-
-/* A call that was told to be silent: at once another connection. */
-static int act_again(void *obj)
-{
-	struct ping *p = obj;
-
-	hang_up(p);
-	return act_dial(p);
-}
-
-static const char *const states[_STATE_MAX] = {
-	"Resting", "Connecting", "Idle", "Calling", "Overdue"};
-static const char *const events[_EVENT_MAX] = {"due", "open", "answer", "broken"};
-static const struct sm_edge edges[] = {
-	{RESTING, EV_DUE, CONNECTING, act_dial},
-	{CONNECTING, EV_OPEN, CALLING, act_call},
-	{CONNECTING, EV_DUE, RESTING, act_failed},
-	{CONNECTING, EV_BROKEN, RESTING, act_failed},
-	{CALLING, EV_ANSWER, IDLE, act_answered},
-	{CALLING, EV_DUE, OVERDUE, act_silent},
-	{CALLING, EV_BROKEN, RESTING, act_failed},
-	{OVERDUE, EV_ANSWER, IDLE, act_answered},
-	{OVERDUE, EV_DUE, CONNECTING, act_again},
-	{OVERDUE, EV_BROKEN, RESTING, act_failed},
-	{IDLE, EV_DUE, CALLING, act_call},
-	{IDLE, EV_BROKEN, RESTING, act_closed},
-};
-static const struct sm_table table = {
-	.name = "ping",
-	.states = states,
-	.events = events,
-	.edges = edges,
-	.n_edges = ELEMENTSOF(edges),
-};
-
-static int fire(struct ping *p, enum event e)
-{
-	return sm_fire(&table, &p->state, (uint8_t)e, p);
+	if (reply->r >= 0 && (round_trip = unpack_u64(&u), unpack_done(&u)))
+		p->fn(p, PING_ANSWERED, round_trip, p->userdata);
+	else if (!reply->text && reply->r == -ENOTCONN)
+		p->fn(p, PING_FAILED, 0, p->userdata);
 }
 
 static void on_timer(struct timer *t, void *userdata)
 {
-	struct ping *p = userdata;
-	uint8_t before = p->state;
-
 	(void)t;
-	/* Where this process was held up, the answer may have been here in time. */
-	if (p->state == CALLING || p->state == OVERDUE)
-		on_bytes(p);
-	if (p->state == before)
-		fire(p, EV_DUE);
+	ask(userdata);
 }
-
-/* ---- frame ---- */
 
 int ping_new(
 	struct ping **ret, struct loop *l, const struct ping_options *o, ping_fn fn, void *userdata)
 {
 	_cleanup_(ping_freep) struct ping *p = calloc(1, sizeof(*p));
+	struct sockaddr_storage to;
+	socklen_t size;
 	int r;
 
 	if (!p)
 		return -ENOMEM;
-	p->fd = -1;
-	p->loop = l;
 	p->o = *o;
+	p->o.port = o->port ? o->port : PING_PORT;
+	p->o.address = NULL; /* borrowed for this call only */
 	p->fn = fn;
 	p->userdata = userdata;
-	r = rpcping_address(o->address, o->port ? o->port : PING_PORT, &p->to, &p->to_size);
-	p->o.address = NULL; /* borrowed for this call only */
+	r = rpcping_address(o->address, p->o.port, &to, &size);
+	if (r >= 0)
+		r = str_replace(&p->address, o->address);
 	if (r >= 0)
 		r = timer_new_exact(&p->timer, l, on_timer, p);
 	if (r < 0)
 		return r;
-	timer_arm(p->timer, 0);
+	if (o->pool)
+		timer_arm(p->timer, 0);
 	*ret = TAKE_PTR(p);
 	return 0;
 }
@@ -253,8 +114,9 @@ struct ping *ping_free(struct ping *p)
 {
 	if (!p)
 		return NULL;
-	hang_up(p);
+	worker_call_cancel(p->call);
 	timer_free(p->timer);
+	free(p->address);
 	free(p);
 	return NULL;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* eyes.c: the agent's eyes alone (agent/eyes.h), for component and kernel tests: no broker, no CSI
+/* eyes.c: the agent's eyes alone (agent/eyes.h), for component and kernel tests: no broker, no CSI;
+ * with --worker a pinger (agent/pinger.h), its own child
  *
  * Prints "lost DRIVER WHY". A line on standard input is an order: "publish TARGET NAMESPACE POD",
  * "unpublish TARGET", "registered 0|1 [WHY]", "called TARGET CODE", "condition TARGET", "metrics",
@@ -14,11 +15,14 @@
 #include <unistd.h>
 
 #include "agent/eyes.h"
+#include "agent/pinger.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/str.h"
 #include "http/metrics.h"
+#include "worker/child.h"
+#include "worker/pool.h"
 
 #define DRIVER "nfs.berth.dev"
 #define LINE_BYTES 8192
@@ -194,6 +198,18 @@ static void fail(const char *what)
 	exit(2);
 }
 
+static struct worker_pool *start_pinger(struct loop *l)
+{
+	static const char *const argv[] = {"eyes", "--worker", NULL};
+	static const struct worker_options one = {
+		.program = "/proc/self/exe", .argv = argv, .window = PINGER_SERVERS_MAX};
+	struct worker_pool *pool = NULL;
+
+	if (worker_pool_new(&pool, l, &one) < 0)
+		fail("pinger");
+	return pool;
+}
+
 static void start_api(struct driver *d, const char *kubeconfig, struct err *e)
 {
 	const struct kube_options o = {.user_agent = "berth-agent/test"};
@@ -224,10 +240,13 @@ int main(int argc, char **argv)
 		.publication = publication,
 		.lost = on_lost,
 		.userdata = &d};
+	struct health_options health = {.pool = NULL};
 	const char *kubeconfig = NULL;
 	struct err e = ERR_NULL;
 	int c, r;
 
+	if (argc > 1 && streq(argv[1], "--worker"))
+		return pinger_run(WORKER_FD) < 0;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	log_setup("eyes", LOG_LEVEL_INFO, log_format_auto());
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -252,12 +271,15 @@ int main(int argc, char **argv)
 	s.config = &d.config;
 	s.events = d.events;
 	s.figures = d.figures;
+	health.pool = start_pinger(d.loop);
+	s.health = &health;
 	if (eyes_new(&d.eyes, &s, &e) < 0)
 		fail(e.text);
 	if (io_new(&d.io, d.loop, STDIN_FILENO, EPOLLIN, on_input, &d) < 0)
 		fail("standard input cannot be polled");
 	r = loop_run(d.loop);
 	eyes_free(d.eyes);
+	worker_pool_free(health.pool);
 	kube_events_free(d.events);
 	kube_client_free(d.client);
 	figures_free(d.figures);

@@ -11,19 +11,24 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "agent/health.h"
 #include "agent/ping.h"
+#include "agent/pinger.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/str.h"
 #include "fakeapi.h"
 #include "mount/rpcping.h"
 #include "tests/unit/fault.h"
+#include "worker/child.h"
+#include "worker/pool.h"
 
 #define CLIENTS_MAX 64
 
@@ -47,6 +52,7 @@ struct server {
 struct world {
 	struct loop *loop;
 	struct server s;
+	struct worker_pool *pool; /* of a pinger, as the broker has one */
 	struct health *health;
 	unsigned changes;
 	enum health_reach wanted;
@@ -158,24 +164,36 @@ static void on_changed(struct health *h, void *userdata)
 	w->changes++;
 }
 
-static const struct health_options quick = {.interval_ns = MILLISECONDS(5),
-	.hang_ns = MILLISECONDS(150),
-	.slow_ns = MILLISECONDS(50),
-	.down_after = 2};
+static struct health_options quick(const struct world *w)
+{
+	return (struct health_options){.pool = w->pool,
+		.interval_ns = MILLISECONDS(5),
+		.hang_ns = MILLISECONDS(150),
+		.slow_ns = MILLISECONDS(50),
+		.down_after = 2};
+}
 
 static int setup(void **state)
 {
+	static const char *const argv[] = {"pinger", "--worker", NULL};
+	static const struct worker_options one = {.program = "/proc/self/exe",
+		.argv = argv,
+		.window = PINGER_SERVERS_MAX,
+		.backoff_min_ns = MILLISECONDS(5),
+		.backoff_max_ns = MILLISECONDS(50)};
 	struct world *w = calloc(1, sizeof(*w));
+	struct health_options o;
 
 	*state = w;
-	if (!w || loop_new(&w->loop) < 0)
+	if (!w || loop_new(&w->loop) < 0 || worker_pool_new(&w->pool, w->loop, &one) < 0)
 		return -1;
 	w->s.loop = w->loop;
 	w->s.fd = -1;
 	if (timer_new_exact(&w->s.late, w->loop, on_late, &w->s) < 0)
 		return -1;
 	server_listen(&w->s);
-	return health_new(&w->health, w->loop, &quick, on_changed, w);
+	o = quick(w);
+	return health_new(&w->health, w->loop, &o, on_changed, w);
 }
 
 static int teardown(void **state)
@@ -183,6 +201,7 @@ static int teardown(void **state)
 	struct world *w = *state;
 
 	health_free(w->health);
+	worker_pool_free(w->pool);
 	server_kill(&w->s);
 	timer_free(w->s.late);
 	loop_free(w->loop);
@@ -300,7 +319,7 @@ static void a_server_that_dies_and_returns(void **state)
 	becomes(w, HEALTH_OK);
 }
 
-/* The host may have a way where we have none: only a call into the mount decides. */
+/* Its mount may go another way (RDMA, UDP): only a call into the mount decides. */
 static void a_server_that_we_cannot_reach(void **state)
 {
 	struct world *w = *state;
@@ -327,6 +346,58 @@ static void a_server_that_lies(void **state)
 	becomes(w, HEALTH_OK);
 	w->s.manner = HANGS_UP;
 	becomes(w, HEALTH_DOWN);
+}
+
+static bool is_asked(void *userdata)
+{
+	return ((struct server *)userdata)->calls > 0;
+}
+
+/* The time that one has to answer is over long after the other was asked twenty times. */
+static void one_that_hangs_beside_one_that_answers(void **state)
+{
+	struct world *w = *state;
+	struct server silent = {.loop = w->loop, .fd = -1, .manner = SILENT};
+	struct health_options patient = quick(w);
+
+	patient.hang_ns = SECONDS(600);
+	health_free(w->health);
+	assert_int_equal(health_new(&w->health, w->loop, &patient, on_changed, w), 0);
+	server_listen(&silent);
+	health_begin(w->health);
+	assert_int_equal(health_want(w->health, "127.0.0.1", silent.port), 0);
+	assert_true(fake_run(w->loop, is_asked, &silent, 20000));
+	assert_int_equal(health_want(w->health, "127.0.0.1", w->s.port), 0);
+	health_end(w->health);
+	assert_true(fake_run(w->loop, many_calls, w, 20000));
+	assert_int_equal(silent.calls, 1);
+	server_kill(&silent);
+}
+
+static pid_t only_child(void)
+{
+	_cleanup_close_ int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+	char text[32] = "";
+
+	assert_true(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0);
+	return (pid_t)strtol(text, NULL, 10);
+}
+
+/* What a dead pinger left unsaid is said of nobody. */
+static void a_pinger_that_is_killed(void **state)
+{
+	struct world *w = *state;
+	struct worker_stats n;
+
+	w->s.manner = SILENT;
+	watch(w);
+	assert_true(fake_run(w->loop, is_asked, &w->s, 20000));
+	assert_int_equal(kill(only_child(), SIGKILL), 0);
+	w->s.manner = ANSWERS;
+	becomes(w, HEALTH_OK);
+	worker_pool_stats(w->pool, &n);
+	assert_int_equal(n.started, 2);
+	assert_int_equal(health_count(w->health).down, 0);
 }
 
 static void stale_targets(void **state)
@@ -387,8 +458,9 @@ static void memory_runs_out(void **state)
 
 	FAULT_LOOP
 	{
+		const struct health_options o = quick(w);
 		struct health *h = NULL;
-		int r = health_new(&h, w->loop, &quick, NULL, NULL);
+		int r = health_new(&h, w->loop, &o, NULL, NULL);
 
 		if (r == 0) {
 			health_begin(h);
@@ -402,7 +474,7 @@ static void memory_runs_out(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_server_that_answers),
@@ -412,11 +484,15 @@ int main(void)
 		T(a_server_that_dies_and_returns),
 		T(a_server_that_we_cannot_reach),
 		T(a_server_that_lies),
+		T(one_that_hangs_beside_one_that_answers),
+		T(a_pinger_that_is_killed),
 		T(stale_targets),
 		T(addresses),
 		T(replies),
 		T(memory_runs_out),
 	};
 
+	if (argc > 1 && streq(argv[1], "--worker"))
+		return pinger_run(WORKER_FD) < 0;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
