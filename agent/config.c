@@ -179,8 +179,10 @@ static const struct decode_field config_fields[] = {
 };
 static const struct decode_table config_table = DECODE_TABLE(config_fields, true);
 
-static void set_defaults(struct agent_config *c)
+static void set_defaults(void *target)
 {
+	struct agent_config *c = target;
+
 	c->nfs_driver = "nfs.berth.dev";
 	c->hostpath_driver = "hostpath.berth.dev";
 	c->listen = (struct settings_listen){.on = true, .port = 9808};
@@ -196,15 +198,6 @@ static void set_defaults(struct agent_config *c)
 }
 
 /* ---- checks across keys ------------------------------------------------------------------ */
-
-/* "file:line: key: reason" for what the table alone cannot see. */
-static int complain(const struct agent_config *c, const char *name, const char *key, struct err *e)
-{
-	const json_t *value = c->doc ? json_at(yaml_root(c->doc), "agent", key, NULL) : NULL;
-
-	return err_prefix(e, "%s:%u: agent.%s", str_or(name, "defaults"),
-		value ? yaml_line(c->doc, value) : 1, key);
-}
 
 /* A CSIDriver's name, which is also a part of two paths. */
 static int check_driver(const char *s, struct err *e)
@@ -237,71 +230,66 @@ static int check_drivers(const struct agent_config *c, struct err *e)
 		       : 0;
 }
 
-static int check_whole(const struct agent_config *c, const char *name, struct err *e)
+static int check_whole(const void *target, const char *name, struct err *e)
 {
+	const struct agent_config *c = target;
+	const char *key = "registration";
+
 	if (check_drivers(c, e) < 0)
-		return complain(c, name, "drivers", e);
-	if (c->registration.min == 0 || c->registration.max < c->registration.min) {
+		key = "drivers";
+	else if (c->registration.min == 0 || c->registration.max < c->registration.min)
 		err_set(e, EINVAL, "retryMin must be above 0 and not above retryMax");
-		return complain(c, name, "registration", e);
-	}
-	if (c->registration.watchdog < SECONDS(1)) {
+	else if (c->registration.watchdog < SECONDS(1))
 		err_set(e, EINVAL, "watchdog must be at least 1s");
-		return complain(c, name, "registration", e);
-	}
-	return 0;
+	else
+		return 0;
+	return settings_complain(c->doc, name, "agent", key, e);
 }
 
 /* ---- reading ----------------------------------------------------------------------------- */
 
-static int take(struct agent_config **ret, const char *name, struct yaml_doc *doc, struct err *e)
+static void done(void *target)
 {
-	_cleanup_(agent_config_freep) struct agent_config *c = calloc(1, sizeof(*c));
-	int r = 0;
+	struct agent_config *c = target;
 
-	if (!c) {
-		yaml_doc_free(doc);
-		return err_set(e, ENOMEM, "out of memory");
-	}
-	c->doc = doc;
-	set_defaults(c);
-	/* An empty file is an empty document: all defaults. */
-	if (doc && yaml_root(doc) && !json_is_null(yaml_root(doc)))
-		r = yaml_decode(doc, &config_table, c, e);
-	if (r >= 0)
-		r = check_whole(c, name, e);
-	if (r < 0)
-		return r;
-	*ret = TAKE_PTR(c);
-	return 0;
+	free(c->pools);
+	settings_allow_done(&c->allow);
+	yaml_doc_free(c->doc);
+	free(c);
 }
+
+static const struct settings_format format = {
+	.table = &config_table,
+	.size = sizeof(struct agent_config),
+	.doc = AT(doc),
+	.defaults = set_defaults,
+	.check = check_whole,
+	.free = done,
+};
 
 int agent_config_parse(
 	struct agent_config **ret, const char *name, const char *text, size_t size, struct err *e)
 {
-	struct yaml_doc *doc = NULL;
-	int r = yaml_load(&doc, name, text, size, e);
+	void *c = NULL;
+	int r = settings_parse(&c, &format, name, text, size, e);
 
-	return r < 0 ? r : take(ret, name, doc, e);
+	*ret = r < 0 ? *ret : c;
+	return r;
 }
 
 int agent_config_load(struct agent_config **ret, const char *path, struct err *e)
 {
-	struct yaml_doc *doc = NULL;
-	int r = path ? yaml_load_file(&doc, path, e) : 0;
+	void *c = NULL;
+	int r = settings_load(&c, &format, path, e);
 
-	return r < 0 ? r : take(ret, path, doc, e);
+	*ret = r < 0 ? *ret : c;
+	return r;
 }
 
 struct agent_config *agent_config_free(struct agent_config *c)
 {
-	if (!c)
-		return NULL;
-	free(c->pools);
-	settings_allow_done(&c->allow);
-	if (c->doc)
-		yaml_doc_free(c->doc);
-	free(c);
+	if (c)
+		done(c);
 	return NULL;
 }
 

@@ -135,8 +135,10 @@ static const struct decode_field config_fields[] = {
 };
 static const struct decode_table config_table = DECODE_TABLE(config_fields, true);
 
-static void set_defaults(struct config *c)
+static void set_defaults(void *target)
 {
+	struct config *c = target;
+
 	c->driver = "nfs.berth.dev";
 	c->listen = (struct settings_listen){.on = true, .port = 9808};
 	c->log = SETTINGS_LOG_DEFAULT;
@@ -162,34 +164,20 @@ static void set_defaults(struct config *c)
 	c->limits.reclaims = 128;
 }
 
-/* "file:line: key: reason" for what the table alone cannot see. */
-static int complain(
-	const struct config *c, const char *name, const char *part, const char *key, struct err *e)
-{
-	const json_t *value = NULL;
-
-	if (c->doc && part)
-		value = json_at(yaml_root(c->doc), part, key, NULL);
-	else if (c->doc)
-		value = json_at(yaml_root(c->doc), key, NULL);
-	return err_prefix(e, "%s:%u: %s%s%s", str_or(name, "defaults"),
-		value ? yaml_line(c->doc, value) : 1, str_or(part, ""), part ? "." : "", key);
-}
-
 static int check_lease(const struct config *c, const char *name, struct err *e)
 {
 	if (c->lease.renew_deadline >= c->lease.duration) {
 		err_set(e, EINVAL, "must be shorter than leaseDuration");
-		return complain(c, name, "leaderElection", "renewDeadline", e);
+		return settings_complain(c->doc, name, "leaderElection", "renewDeadline", e);
 	}
 	/* client-go's jitter factor, contracts.md 5.10 */
 	if (c->lease.retry == 0 || c->lease.retry + c->lease.retry / 5 >= c->lease.renew_deadline) {
 		err_set(e, EINVAL, "must be above 0, and 1.2 times it below renewDeadline");
-		return complain(c, name, "leaderElection", "retryPeriod", e);
+		return settings_complain(c->doc, name, "leaderElection", "retryPeriod", e);
 	}
 	if (str_empty(c->lease.name)) {
 		err_set(e, EINVAL, "must not be empty");
-		return complain(c, name, "leaderElection", "name", e);
+		return settings_complain(c->doc, name, "leaderElection", "name", e);
 	}
 	return 0;
 }
@@ -211,7 +199,7 @@ static int check_numbers(const struct config *c, const char *name, struct err *e
 		if (numbers[i].value > 0 && numbers[i].value <= numbers[i].max)
 			continue;
 		err_set(e, ERANGE, "must be from 1 to %u", numbers[i].max);
-		return complain(c, name, numbers[i].part, numbers[i].key, e);
+		return settings_complain(c->doc, name, numbers[i].part, numbers[i].key, e);
 	}
 	return 0;
 }
@@ -220,28 +208,28 @@ static int check_rest(const struct config *c, const char *name, struct err *e)
 {
 	if (str_empty(c->driver) || strlen(c->driver) > 63) {
 		err_set(e, EINVAL, "must have 1 to 63 bytes");
-		return complain(c, name, NULL, "driver", e);
+		return settings_complain(c->doc, name, NULL, "driver", e);
 	}
 	if (!(c->kube.qps > 0)) {
 		err_set(e, EINVAL, "must be above 0");
-		return complain(c, name, "kube", "qps", e);
+		return settings_complain(c->doc, name, "kube", "qps", e);
 	}
 	if (!(c->kube.burst >= 1)) {
 		err_set(e, EINVAL, "must be at least 1");
-		return complain(c, name, "kube", "burst", e);
+		return settings_complain(c->doc, name, "kube", "burst", e);
 	}
 	if (c->retry.min < MILLISECONDS(1) || c->retry.max < c->retry.min) {
 		err_set(e, EINVAL, "must be above 0, and not above retry.max");
-		return complain(c, name, "retry", "min", e);
+		return settings_complain(c->doc, name, "retry", "min", e);
 	}
 	if (c->nfs.operation_timeout < MILLISECONDS(1)) {
 		err_set(e, EINVAL, "must be above 0");
-		return complain(c, name, "nfs", "operationTimeout", e);
+		return settings_complain(c->doc, name, "nfs", "operationTimeout", e);
 	}
 	return 0;
 }
 
-static int check_whole(const struct config *c, const char *name, struct err *e)
+static int check_whole(const void *c, const char *name, struct err *e)
 {
 	int r = check_lease(c, name, e);
 
@@ -252,55 +240,47 @@ static int check_whole(const struct config *c, const char *name, struct err *e)
 	return r;
 }
 
-static int config_take(struct config **ret, const char *name, struct yaml_doc *doc, struct err *e)
+static void done(void *target)
 {
-	_cleanup_(config_freep) struct config *c = calloc(1, sizeof(*c));
-	int r;
+	struct config *c = target;
 
-	if (!c) {
-		yaml_doc_free(doc);
-		return err_set(e, ENOMEM, "out of memory");
-	}
-	c->doc = doc;
-	set_defaults(c);
-	/* An empty file is an empty document: all defaults. */
-	if (!doc || !yaml_root(doc) || json_is_null(yaml_root(doc)))
-		r = 0;
-	else
-		r = yaml_decode(doc, &config_table, c, e);
-	if (r >= 0)
-		r = check_whole(c, name, e);
-	if (r < 0)
-		return r;
-	*ret = TAKE_PTR(c);
-	return 0;
+	settings_allow_done(&c->nfs.allow);
+	yaml_doc_free(c->doc);
+	free(c);
 }
+
+static const struct settings_format format = {
+	.table = &config_table,
+	.size = sizeof(struct config),
+	.doc = AT(doc),
+	.defaults = set_defaults,
+	.check = check_whole,
+	.free = done,
+};
 
 int config_parse(
 	struct config **ret, const char *name, const char *text, size_t size, struct err *e)
 {
-	struct yaml_doc *doc = NULL;
-	int r = yaml_load(&doc, name, text, size, e);
+	void *c = NULL;
+	int r = settings_parse(&c, &format, name, text, size, e);
 
-	return r < 0 ? r : config_take(ret, name, doc, e);
+	*ret = r < 0 ? *ret : c;
+	return r;
 }
 
 int config_load(struct config **ret, const char *path, struct err *e)
 {
-	struct yaml_doc *doc = NULL;
-	int r = path ? yaml_load_file(&doc, path, e) : 0;
+	void *c = NULL;
+	int r = settings_load(&c, &format, path, e);
 
-	return r < 0 ? r : config_take(ret, path, doc, e);
+	*ret = r < 0 ? *ret : c;
+	return r;
 }
 
 struct config *config_free(struct config *c)
 {
-	if (!c)
-		return NULL;
-	settings_allow_done(&c->nfs.allow);
-	if (c->doc)
-		yaml_doc_free(c->doc);
-	free(c);
+	if (c)
+		done(c);
 	return NULL;
 }
 

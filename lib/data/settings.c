@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* settings.c: keys of the configuration that more than one program reads */
+/* settings.c: reading a configuration, and the keys that more than one program has */
 #include "data/settings.h"
 
 #include <errno.h>
@@ -141,4 +141,60 @@ bool settings_allow_names(const struct settings_allow *a, const char *server, co
 			return true;
 	}
 	return false;
+}
+
+/* ---- the whole --------------------------------------------------------------------------- */
+
+/* Takes doc. */
+static int take(void **ret, const struct settings_format *f, const char *name, struct yaml_doc *doc,
+	struct err *e)
+{
+	char *target = calloc(1, f->size);
+	int r = 0;
+
+	if (!target) {
+		yaml_doc_free(doc);
+		return err_set(e, ENOMEM, "out of memory");
+	}
+	*(struct yaml_doc **)(void *)(target + f->doc) = doc;
+	f->defaults(target);
+	if (doc && yaml_root(doc) && !json_is_null(yaml_root(doc)))
+		r = yaml_decode(doc, f->table, target, e);
+	if (r >= 0)
+		r = f->check(target, name, e);
+	if (r < 0)
+		f->free(target);
+	else
+		*ret = target;
+	return r < 0 ? r : 0;
+}
+
+int settings_parse(void **ret, const struct settings_format *f, const char *name, const char *text,
+	size_t size, struct err *e)
+{
+	struct yaml_doc *doc = NULL;
+	int r = yaml_load(&doc, name, text, size, e);
+
+	return r < 0 ? r : take(ret, f, name, doc, e);
+}
+
+int settings_load(void **ret, const struct settings_format *f, const char *path, struct err *e)
+{
+	struct yaml_doc *doc = NULL;
+	int r = path ? yaml_load_file(&doc, path, e) : 0;
+
+	return r < 0 ? r : take(ret, f, path, doc, e);
+}
+
+int settings_complain(const struct yaml_doc *doc, const char *name, const char *part,
+	const char *key, struct err *e)
+{
+	const json_t *value = NULL;
+
+	if (doc && part)
+		value = json_at(yaml_root(doc), part, key, NULL);
+	else if (doc)
+		value = json_at(yaml_root(doc), key, NULL);
+	return err_prefix(e, "%s:%u: %s%s%s", str_or(name, "defaults"),
+		value ? yaml_line(doc, value) : 1, str_or(part, ""), part ? "." : "", key);
 }

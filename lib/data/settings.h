@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* settings.h: configuration keys that berth-provisioner and berth-agent read alike: log, kube,
- * listen and nfs.allow */
+/* settings.h: how berth-provisioner and berth-agent read their configuration, and the keys that
+ * both have: log, kube, listen and nfs.allow */
 #ifndef BERTH_DATA_SETTINGS_H
 #define BERTH_DATA_SETTINGS_H
 
@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "data/decode.h"
+#include "data/yaml.h"
 
 #define SETTINGS_ALLOW_MAX 1024
 
@@ -51,5 +52,25 @@ int settings_allow(const json_t *value, void *target, struct err *e);
 void settings_allow_done(struct settings_allow *a);
 /* Whether the list names it: false where the list is empty. */
 bool settings_allow_names(const struct settings_allow *a, const char *server, const char *export_);
+
+/* What a program makes of the file: a struct that its table fills. */
+struct settings_format {
+	const struct decode_table *table;
+	size_t size; /* of the struct, made zeroed */
+	size_t doc;  /* offsetof() its struct yaml_doc *, the owner of the texts; NULL: no file */
+	void (*defaults)(void *target);
+	/* What the table cannot see; settings_complain() says where. */
+	int (*check)(const void *target, const char *name, struct err *e);
+	void (*free)(void *target); /* document and all */
+};
+/* Reads path (NULL: defaults alone; an empty file is that, too). *ret goes to the format's free().
+ * -errno; the error begins with "file:line: key: ". */
+int settings_load(void **ret, const struct settings_format *f, const char *path, struct err *e);
+/* The same from memory. */
+int settings_parse(void **ret, const struct settings_format *f, const char *name, const char *text,
+	size_t size, struct err *e);
+/* Puts "name:line: part.key: " before e's text; part may be NULL. e's code, negative. */
+int settings_complain(const struct yaml_doc *doc, const char *name, const char *part,
+	const char *key, struct err *e);
 
 #endif
