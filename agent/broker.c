@@ -249,18 +249,21 @@ static void on_front_end(struct broker *b, int status)
 	b->front = 0;
 	b->fd = fd_close(b->fd);
 	children_kill(b);
-	if (!b->ending && WIFEXITED(status) && WEXITSTATUS(status) == BROKER_FRONT_GIVES_UP) {
+	if (!b->ending && WIFEXITED(status) &&
+		(WEXITSTATUS(status) == BROKER_FRONT_GIVES_UP ||
+			WEXITSTATUS(status) == BROKER_FRONT_LOST)) {
 		b->ending = true;
-		b->status = BROKER_FRONT_GIVES_UP;
+		b->status = WEXITSTATUS(status);
 		log_error("berth-front gave up");
 	}
 	if (b->ending) {
 		b->next_at = clock_now() + CHILDREN_GRACE;
 		return;
 	}
-	log_error("berth-front ended (%s %d): it is started again",
-		WIFSIGNALED(status) ? "signal" : "status",
-		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	if (status != 0) /* else it wants to be: another configuration */
+		log_error("berth-front ended (%s %d): it is started again",
+			WIFSIGNALED(status) ? "signal" : "status",
+			WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	front_later(b);
 }
 

@@ -27,6 +27,7 @@
  */
 #define BROKER_FD 3
 #define BROKER_FRONT_GIVES_UP 2
+#define BROKER_FRONT_LOST 3
 #define BROKER_PATH_MAX 192 /* beneath a base, NUL included */
 #define BROKER_KEY_MAX 64
 #define BROKER_TEXT_MAX 256

@@ -8,7 +8,7 @@
 #include "agent/broker.h"
 #include "agent/host.h"
 
-#define CHILD_POOLS_MAX 16
+#define CHILD_POOLS_MAX 64 /* as BerthNode.status.pools holds */
 
 /* What the broker gives all of its children, by memory. */
 struct child_setup {

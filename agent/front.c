@@ -224,6 +224,7 @@ static void on_upkeep(struct timer *t, void *userdata)
 {
 	struct front *f = userdata;
 
+	front_host_check(f);
 	keep_shared(f);
 	look_for_nfs(f);
 	for (size_t i = 0; i < _NODE_KIND_MAX; i++)
@@ -244,16 +245,12 @@ static void on_drained(struct csi_service *s, void *userdata)
 
 /* Sockets stay where they are: CSINode does not flicker, the next front replaces them
  * (contracts.md 1.5). */
-static void on_term(struct sig *s, int signo, void *userdata)
+void front_end(struct front *f, const char *why)
 {
-	struct front *f = userdata;
-
-	(void)s;
-	(void)signo;
 	if (f->stopping)
 		return;
 	f->stopping = true;
-	log_info("ending: running calls have %llu s", DRAIN / NSEC_PER_SEC);
+	log_info("%s: running calls have %llu s", why, DRAIN / NSEC_PER_SEC);
 	for (size_t i = 0; i < _NODE_KIND_MAX; i++)
 		f->draining += f->drivers[i].service != NULL;
 	if (f->draining == 0)
@@ -263,19 +260,21 @@ static void on_term(struct sig *s, int signo, void *userdata)
 			csi_service_drain(f->drivers[i].service, DRAIN, on_drained);
 }
 
+static void on_term(struct sig *s, int signo, void *userdata)
+{
+	(void)s;
+	(void)signo;
+	front_end(userdata, "ending");
+}
+
 /* ---- parts ------------------------------------------------------------------------------- */
 
 static int load(struct front *f, struct err *e)
 {
-	const char *path = f->o.config;
-	int r;
+	int r = front_config_load(f, e);
 
-	if (!path && access(FRONT_CONFIG_DEFAULT, F_OK) == 0)
-		path = FRONT_CONFIG_DEFAULT;
-	r = agent_config_load(&f->config, path, e);
 	if (r < 0)
-		return -EINVAL;
-	log_setup("berth-agent", f->config->log.level, f->config->log.format);
+		return r;
 	topology_value(f->o.node, f->topology);
 	if (str_format(f->exports, sizeof(f->exports), "%s/exports", f->o.run_dir) < 0 ||
 		str_format(f->file, sizeof(f->file), "%s/front/volumes.json", f->o.run_dir) < 0)
@@ -484,8 +483,6 @@ static int start_signals(struct front *f)
 	int r = sig_new(&f->signals[0], f->loop, SIGTERM, on_term, f);
 
 	signal(SIGPIPE, SIG_IGN);
-	/* A reload of the broker's: the configuration is read at the start only. */
-	signal(SIGHUP, SIG_IGN);
 	if (r >= 0)
 		r = sig_new(&f->signals[1], f->loop, SIGINT, on_term, f);
 	if (r >= 0)
@@ -510,7 +507,9 @@ static int start(struct front *f, struct err *e)
 	(void)nfs_client_is_there(NULL, e);
 	str_copy_cut(f->nfs_text, sizeof(f->nfs_text), e->code ? e->text : "");
 	err_clear(e);
-	r = start_client(f, e);
+	r = front_config_watch(f, e);
+	if (r >= 0)
+		r = start_client(f, e);
 	if (r >= 0)
 		r = start_storage(f, e);
 	if (r >= 0)
@@ -535,8 +534,11 @@ int front_new(struct front **ret, const struct front_options *o, struct err *e)
 	if (!f)
 		return err_set(e, ENOMEM, "out of memory");
 	f->o = *o;
+	f->host = -1;
 	f->started = clock_real();
 	r = lock_in(e);
+	if (r >= 0)
+		r = front_host_open(f, e);
 	if (r >= 0)
 		r = load(f, e);
 	/* Before the filter, which would answer instead of the kernel. */
@@ -580,6 +582,8 @@ struct front *front_free(struct front *f)
 	kube_client_free(f->client);
 	figures_free(f->figures);
 	timer_free(f->upkeep);
+	filewatch_free(f->watch);
+	fd_close(f->host);
 	for (size_t i = 0; i < ELEMENTSOF(f->signals); i++)
 		sig_free(f->signals[i]);
 	loop_free(f->loop);

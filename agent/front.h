@@ -35,6 +35,7 @@ struct front_driver {
 struct front {
 	struct front_options o;
 	struct agent_config *config;
+	const char *config_path; /* NULL: defaults */
 	struct doctor_kernel kernel;
 	struct kube_config kube;
 	bool has_kube; /* an API server is known */
@@ -45,6 +46,7 @@ struct front {
 	bool stopping, swept, nfs_looked, nfs_asked;
 	unsigned draining; /* services that still have calls */
 
+	int host; /* what mountinfo lies in: of one process, whoever has its number later */
 	struct loop *loop;
 	struct orders *orders;
 	struct kube_client *client;
@@ -61,8 +63,9 @@ struct front {
 	struct admin *admin;
 	struct probes *probes;
 	struct timer *upkeep;
-	struct sig *signals[2];
-	int status; /* exit code */
+	struct sig *signals[3];
+	struct filewatch *watch; /* of the configuration */
+	int status;              /* exit code */
 };
 
 /* Everything up to the filter and the first order. *ret is there on failure, too, for front_free().
@@ -72,6 +75,21 @@ int front_new(struct front **ret, const struct front_options *o, struct err *e);
 int front_run(struct front *f);
 struct front *front_free(struct front *f);
 DEFINE_CLEANUP(struct front *, front_free)
+
+/* Running calls are waited for, a while; then front_run() is over. Once. */
+void front_end(struct front *f, const char *why);
+
+/* front_host.c: whether those live whose mounts ours are; -errno: no such place. */
+int front_host_open(struct front *f, struct err *e);
+/* Ends the front, and with it the broker, where they do not. */
+void front_host_check(struct front *f);
+
+/* front_config.c */
+int front_config_load(struct front *f, struct err *e);
+/* SIGHUP, or another content: front_end(), for the broker to start us anew. */
+int front_config_watch(struct front *f, struct err *e);
+/* "", or why nothing is published from the pool. */
+const char *front_config_pool(const struct front *f, const struct agent_pool *p);
 
 /* front_driver.c */
 int front_driver_new(struct front_driver *d, struct err *e);

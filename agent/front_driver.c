@@ -100,6 +100,9 @@ static void on_changed(struct registration *g, void *userdata)
 		eyes_registered(f->eyes, d->index, registered, registration_text(g));
 	if (f->admin)
 		admin_changed(f->admin);
+	/* A kubelet that asks may be another than before; it calls nothing before it asked. */
+	if (registration_state(g) == REGISTRATION_ASKED)
+		front_host_check(f);
 }
 
 static bool is_back(struct registration *g, void *userdata)

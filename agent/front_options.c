@@ -36,8 +36,7 @@ int front_options_parse(struct front_options *ret, int argc, char *const *argv, 
 		{"kubeconfig", required_argument, NULL, 'k'},
 		{"kubelet-root", required_argument, NULL, 'r'},
 		{"run-dir", required_argument, NULL, 'd'},
-		/* The broker's own. */
-		{"pool", required_argument, NULL, '-'},
+		{"pool", required_argument, NULL, 'p'},
 		{0},
 	};
 	struct front_options o = {.kubelet_root = "/var/lib/kubelet", .run_dir = "/run/berth"};
@@ -62,6 +61,8 @@ int front_options_parse(struct front_options *ret, int argc, char *const *argv, 
 		for (size_t i = 0; i < ELEMENTSOF(values); i++)
 			if (values[i].letter == c)
 				*values[i].value = optarg;
+		if (c == 'p' && o.n_pools < CHILD_POOLS_MAX)
+			o.pools[o.n_pools++] = optarg;
 	}
 	if (optind < argc)
 		return err_set(e, EINVAL, "unexpected argument: %s", argv[optind]);

@@ -3,6 +3,7 @@
 #ifndef BERTH_AGENT_FRONT_OPTIONS_H
 #define BERTH_AGENT_FRONT_OPTIONS_H
 
+#include "agent/child.h"
 #include "base/err.h"
 
 #define FRONT_CONFIG_DEFAULT "/etc/berth/config.yaml"
@@ -16,6 +17,9 @@ struct front_options {
 	const char *kubeconfig; /* NULL: in-cluster, else without an API server */
 	const char *kubelet_root;
 	const char *run_dir;
+	const char
+		*pools[CHILD_POOLS_MAX]; /* roots that the broker lets hostPath binds come from */
+	size_t n_pools;
 };
 
 /* -EINVAL with what is wrong. */

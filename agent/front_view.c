@@ -161,7 +161,7 @@ static void view_pools(void *agent, view_pool_fn fn, void *userdata)
 			.filesystem = "",
 			.quota = "None",
 			.identity = "",
-			.text = "",
+			.text = front_config_pool(f, &f->config->pools[i]),
 		};
 
 		fn(&row, userdata);

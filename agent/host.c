@@ -48,6 +48,18 @@ static bool same_namespace(const char *proc, const char *pid, const char *name)
 	       stat(path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+/* By itself, or in one program with the rest of Kubernetes (K3s, MicroK8s). */
+static bool is_kubelets_name(const char *comm)
+{
+	static const char *const names[] = {
+		"kubelet\n", "k3s-server\n", "k3s-agent\n", "kubelite\n"};
+
+	for (size_t i = 0; i < ELEMENTSOF(names); i++)
+		if (streq(comm, names[i]))
+			return true;
+	return false;
+}
+
 static bool is_named_kubelet(const char *proc, const char *pid)
 {
 	char path[PATH_MAX], comm[COMM_MAX] = "";
@@ -58,7 +70,7 @@ static bool is_named_kubelet(const char *proc, const char *pid)
 		return false;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	return fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == 0 &&
-	       read(fd, comm, sizeof(comm) - 1) > 0 && streq(comm, "kubelet\n");
+	       read(fd, comm, sizeof(comm) - 1) > 0 && is_kubelets_name(comm);
 }
 
 /* Anybody may call a process so; in these namespaces, as root, he has the host already. */

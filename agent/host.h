@@ -19,8 +19,9 @@ struct host {
 /*
  * proc NULL: our own namespaces. Else the /proc of the host (needs CAP_SYS_PTRACE): those of its
  * process 1, but the mount namespace of the kubelet where that has one of its own (binding.md 4): a
- * process named kubelet, of root, in the pid and user namespaces of process 1. On failure ret is
- * HOST_NULL and e names the file, and the capability that is missing.
+ * process named kubelet (k3s-server, k3s-agent, kubelite), of root, in the pid and user namespaces
+ * of process 1. That ends with the kubelet, and mountinfo with it. On failure ret is HOST_NULL and
+ * e names the file, and the capability that is missing.
  */
 int host_open(struct host *ret, const char *proc, struct err *e);
 void host_close(struct host *h);

@@ -57,6 +57,9 @@ static void options(void **state)
 	assert_string_equal(o.kubeconfig, "k");
 	assert_string_equal(o.kubelet_root, "/k");
 	assert_string_equal(o.run_dir, "/r");
+	assert_int_equal(o.n_pools, 2);
+	assert_string_equal(o.pools[0], "/p");
+	assert_string_equal(o.pools[1], "/q");
 }
 
 static const struct {

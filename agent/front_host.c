@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* front_host.c: the process whose mount namespace ours is: process 1, or a kubelet with mounts of
+ * its own, which may be restarted with others */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "agent/broker.h"
+#include "agent/front.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/str.h"
+
+#define MOUNTINFO "mountinfo"
+
+int front_host_open(struct front *f, struct err *e)
+{
+	_cleanup_free_ char *dir = NULL;
+	int r = str_replace(&dir, f->o.mountinfo);
+
+	if (r < 0)
+		return err_sys(e, r, "%s", f->o.mountinfo);
+	if (str_ends_with(dir, "/" MOUNTINFO))
+		dir[strlen(dir) - strlen("/" MOUNTINFO)] = '\0';
+	f->host = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return f->host < 0 ? err_sys(e, errno, "cannot open %s", dir) : 0;
+}
+
+/* A directory of /proc is its process's, not its number's: empty once that has ended. */
+void front_host_check(struct front *f)
+{
+	struct stat st;
+
+	if (f->stopping || fstatat(f->host, MOUNTINFO, &st, 0) == 0 ||
+		(errno != ENOENT && errno != ESRCH))
+		return;
+	log_error("%s is no more: the kubelet, which had mounts of its own, has ended: what is "
+		  "mounted there reaches nobody. berth-agent ends, to be started with the new ones",
+		f->o.mountinfo);
+	f->stopping = true;
+	f->status = BROKER_FRONT_LOST;
+	loop_exit(f->loop, f->status);
+}
