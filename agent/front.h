@@ -79,7 +79,7 @@ DEFINE_CLEANUP(struct front *, front_free)
 /* Running calls are waited for, a while; then front_run() is over. Once. */
 void front_end(struct front *f, const char *why);
 
-/* front_host.c: whether those live whose mounts ours are; -errno: no such place. */
+/* front_host.c: whether those live whose mounts ours are; -ESRCH: not any more. */
 int front_host_open(struct front *f, struct err *e);
 /* Ends the front, and with it the broker, where they do not. */
 void front_host_check(struct front *f);

@@ -3,7 +3,7 @@
  * its own, which may be restarted with others */
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/stat.h>
+#include <stdbool.h>
 
 #include "agent/broker.h"
 #include "agent/front.h"
@@ -23,16 +23,21 @@ int front_host_open(struct front *f, struct err *e)
 	if (str_ends_with(dir, "/" MOUNTINFO))
 		dir[strlen(dir) - strlen("/" MOUNTINFO)] = '\0';
 	f->host = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return f->host < 0 ? err_sys(e, errno, "cannot open %s", dir) : 0;
+	if (f->host >= 0)
+		return 0;
+	r = errno == ENOENT ? -ESRCH : -errno;
+	return err_sys(e, r, "cannot open %s", dir);
 }
 
-/* A directory of /proc is its process's, not its number's: empty once that has ended. */
+/* A directory of /proc is its process's, not its number's: empty once that has ended, and with no
+ * mounts (EINVAL) while nobody has waited for it. */
 void front_host_check(struct front *f)
 {
-	struct stat st;
+	int fd = f->stopping ? -1 : openat(f->host, MOUNTINFO, O_RDONLY | O_CLOEXEC);
+	bool gone = fd < 0 && (errno == ENOENT || errno == ESRCH || errno == EINVAL);
 
-	if (f->stopping || fstatat(f->host, MOUNTINFO, &st, 0) == 0 ||
-		(errno != ENOENT && errno != ESRCH))
+	fd_close(fd);
+	if (f->stopping || !gone)
 		return;
 	log_error("%s is no more: the kubelet, which had mounts of its own, has ended: what is "
 		  "mounted there reaches nobody. berth-agent ends, to be started with the new ones",

@@ -8,7 +8,7 @@
 #include "base/log.h"
 
 /* 0: ended by SIGTERM; BROKER_FRONT_GIVES_UP: wrong arguments or configuration, a restart mends
- * nothing; 1: anything else. */
+ * nothing; BROKER_FRONT_LOST: the process whose mounts ours are has ended; 1: anything else. */
 int main(int argc, char **argv)
 {
 	_cleanup_(front_freep) struct front *f = NULL;
@@ -23,5 +23,7 @@ int main(int argc, char **argv)
 	if (r >= 0)
 		return front_run(f);
 	log_error("cannot start: %s", e.text);
-	return r == -EINVAL ? BROKER_FRONT_GIVES_UP : EXIT_FAILURE;
+	return r == -EINVAL  ? BROKER_FRONT_GIVES_UP
+	       : r == -ESRCH ? BROKER_FRONT_LOST
+			     : EXIT_FAILURE;
 }
