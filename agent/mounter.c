@@ -20,6 +20,9 @@
 /* Quiet after a child's death, so that one that dies at once does not take the processor. */
 #define CHILD_BACKOFF_MIN MILLISECONDS(20)
 #define CHILD_BACKOFF_MAX SECONDS(2)
+/* Orders that a child has got: the next is there when one is done, without a word of the front's
+ * between. More than the kubelet has at a time for one export would not be faster. */
+#define WINDOW 8
 /* Orders that wait for one child; the kubelet has one at a time for a volume. */
 #define QUEUE_MAX 1024
 #define RSHARED_BUDGET SECONDS(15)
@@ -298,7 +301,8 @@ static const char *copy(const char *s, bool *ok)
 
 static int pools_make(struct mounter *m)
 {
-	struct worker_options o = {.window = 1,
+	struct worker_options o = {.window = WINDOW,
+		.in_order = true,
 		.queue_max = QUEUE_MAX,
 		.idle_ns = CHILD_IDLE,
 		.start_ns = CHILD_START,
@@ -311,7 +315,8 @@ static int pools_make(struct mounter *m)
 		return r < 0 ? r : orders_pool_new(m->o.orders, BROKER_RESOLVER, &o, &m->resolvers);
 	}
 	o = *m->o.workers;
-	o.window = 1;
+	o.window = WINDOW;
+	o.in_order = true;
 	r = worker_pool_new(&m->pool, m->o.loop, &o);
 	return r < 0 ? r : worker_pool_new(&m->resolvers, m->o.loop, &o);
 }

@@ -48,6 +48,8 @@ static inline void list_remove(struct list *item)
 #define LIST_ENTRY(p, type, member) CONTAINER_OF(p, type, member)
 #define LIST_FIRST(head, type, member) \
 	(list_empty(head) ? NULL : LIST_ENTRY((head)->next, type, member))
+#define LIST_LAST(head, type, member) \
+	(list_empty(head) ? NULL : LIST_ENTRY((head)->prev, type, member))
 /* The current member may be removed (and freed) while walking. */
 #define LIST_FOREACH(head, it)                            \
 	for (struct list *it = (head)->next, *_next_##it; \

@@ -69,9 +69,32 @@ static void lane_fire(struct lane *lane, enum lane_event event)
 	(void)sm_fire(&lane_table, &lane->state, (uint8_t)event, lane);
 }
 
+/* An orderly worker did not come to these: they are the first for the next one, in their order. */
+static void lane_take_back(struct lane *lane)
+{
+	struct list *first = lane->waiting.next;
+
+	LIST_FOREACH (&lane->inflight, it) {
+		struct worker_call *c = LIST_ENTRY(it, struct worker_call, link);
+
+		if (!c->fn) {
+			call_detach(c);
+			free(c);
+			continue;
+		}
+		list_remove(it);
+		/* To append to the list that begins with first is to insert before it. */
+		list_append(first, it);
+		c->place = CALL_WAITING;
+		lane->n_inflight--;
+		lane->n_waiting++;
+		lane->waiting_bytes += c->size;
+	}
+}
+
 /*
  * The worker is no more, or must not be. Requests that are with it end now, their outcome is
- * unknown; those that wait stay.
+ * unknown: all of them, or the oldest where it serves them in order. Those that wait stay.
  */
 static void lane_lose(struct lane *lane, const struct err *why)
 {
@@ -83,8 +106,12 @@ static void lane_lose(struct lane *lane, const struct err *why)
 		lane->why = *why;
 	} else if (alive)
 		lane->pool->killed++;
-	LIST_FOREACH (&lane->inflight, it)
+	LIST_FOREACH (&lane->inflight, it) {
 		call_end(LIST_ENTRY(it, struct worker_call, link), -ECONNRESET, why->text);
+		if (lane->pool->options.in_order)
+			break;
+	}
+	lane_take_back(lane);
 	lane_fire(lane, LANE_LOST);
 }
 
@@ -167,12 +194,28 @@ static bool lane_send(struct lane *lane, struct worker_call *c)
 	return true;
 }
 
+/* Whose turn it is, NULL for nobody. An orderly worker's deadline that is passed first is that of
+ * the request it is at: one that has less time waits until it is alone. */
+static struct worker_call *lane_next(const struct lane *lane)
+{
+	struct worker_call *c = LIST_FIRST(&lane->waiting, struct worker_call, link);
+
+	if (!c || lane->n_inflight >= lane->pool->options.window)
+		return NULL;
+	if (!lane->pool->options.in_order || lane->n_inflight == 0)
+		return c;
+	return LIST_LAST(&lane->inflight, struct worker_call, link)->deadline_at <= c->deadline_at
+		       ? c
+		       : NULL;
+}
+
 static int lane_pump(void *obj)
 {
 	struct lane *lane = obj;
+	struct worker_call *c;
 
-	while (lane->n_inflight < lane->pool->options.window && !list_empty(&lane->waiting))
-		if (!lane_send(lane, LIST_FIRST(&lane->waiting, struct worker_call, link)))
+	while ((c = lane_next(lane)) != NULL)
+		if (!lane_send(lane, c))
 			break;
 	return 0;
 }
@@ -401,8 +444,12 @@ static void on_deadline(struct timer *t, void *userdata)
 		err_set(&why, ECONNRESET, "worker was killed: it did not answer in time");
 		call_end(c, -ETIMEDOUT, why.text);
 	}
-	if (why.code != 0)
+	if (why.code != 0) {
+		/* The one that it was at has ended. */
+		if (lane->pool->options.in_order)
+			lane_take_back(lane);
 		lane_lose(lane, &why);
+	}
 	lane_arm_deadline(lane);
 }
 

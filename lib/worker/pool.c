@@ -157,6 +157,7 @@ static int pool_set_options(struct worker_pool *p, const struct worker_options *
 {
 	p->options = (struct worker_options){
 		.window = OR(o->window, DEFAULT_WINDOW),
+		.in_order = o->in_order,
 		.queue_max = OR(o->queue_max, DEFAULT_QUEUE_MAX),
 		.idle_ns = OR(o->idle_ns, DEFAULT_IDLE),
 		.start_ns = OR(o->start_ns, DEFAULT_START),

@@ -42,7 +42,10 @@ struct worker_options {
 	const char *const *argv;              /* NULL-terminated */
 	const struct worker_spawner *spawner; /* instead of both, see below; static */
 	void *spawner_userdata;
-	size_t window;           /* requests in flight to one worker (32) */
+	size_t window; /* requests in flight to one worker (32) */
+	/* The worker serves one request after the other, answers each before it begins the next,
+	 * and all can be repeated: see worker_call(). */
+	bool in_order;
 	size_t queue_max;        /* requests waiting for one key; beyond: -ENOBUFS (4096) */
 	uint64_t idle_ns;        /* a worker without work ends after this (60 s) */
 	uint64_t start_ns;       /* deadline from fork to ready (10 s) */
@@ -94,6 +97,11 @@ struct worker_request {
  * (*ret is set by then). A call in flight whose worker dies ends with -ECONNRESET: its outcome is
  * unknown. Waiting calls are kept for the next worker; at their deadline they end with what the
  * last start failed with (never -ETIMEDOUT or -ECONNRESET then: -EHOSTUNREACH), or -ETIMEDOUT.
+ *
+ * in_order: a worker that dies takes only the oldest in flight along, the one it was at; those
+ * behind it wait again, as if they had never left. For that none is sent behind one whose deadline
+ * is later: the deadline that kills is that of the request the worker is at.
+ *
  * -ENOBUFS: the key's queue is full, or 256 keys are all busy; -EMSGSIZE: size or init_size above
  * FRAME_BODY_MAX; -ENAMETOOLONG: the key is; -ENOMEM.
  */
