@@ -15,7 +15,9 @@ struct loop {
 	sd_event *sd;
 	struct list armed;   /* struct defer, for the end of this turn */
 	struct list running; /* struct defer, of the turn that just ended */
+	uint64_t turn;
 	unsigned dispatched; /* in this turn */
+	bool ending;         /* the turn: deferred calls are running */
 	bool exiting;
 	int code;
 };
@@ -23,6 +25,7 @@ struct loop {
 struct defer {
 	struct list link;
 	struct loop *loop;
+	uint64_t turn; /* at whose end it ran last */
 	defer_fn fn;
 	void *userdata;
 };
@@ -65,10 +68,13 @@ void loop_exit(struct loop *l, int code)
 	l->code = code;
 }
 
-/* What a deferred call arms again waits for the next turn, after descriptors had their chance. */
+/* Each at most once, those that they arm too: what has run and is armed again waits for the next
+ * turn, after descriptors had their chance. */
 static void loop_run_deferred(struct loop *l)
 {
 	l->dispatched = 0;
+	l->turn++;
+	l->ending = true;
 	LIST_FOREACH (&l->armed, it) {
 		list_remove(it);
 		list_append(&l->running, it);
@@ -77,8 +83,10 @@ static void loop_run_deferred(struct loop *l)
 		struct defer *d = LIST_FIRST(&l->running, struct defer, link);
 
 		list_remove(&d->link);
+		d->turn = l->turn;
 		d->fn(d, d->userdata);
 	}
+	l->ending = false;
 }
 
 static bool loop_has_deferred(const struct loop *l)
@@ -139,8 +147,10 @@ int defer_new(struct defer **ret, struct loop *l, defer_fn fn, void *userdata)
 
 void defer_arm(struct defer *d)
 {
+	struct loop *l = d->loop;
+
 	if (list_empty(&d->link))
-		list_append(&d->loop->armed, &d->link);
+		list_append(l->ending && d->turn != l->turn ? &l->running : &l->armed, &d->link);
 }
 
 struct defer *defer_free(struct defer *d)

@@ -67,7 +67,8 @@ struct child *child_free(struct child *c);
 DEFINE_CLEANUP(struct child *, child_free)
 
 /* Runs once at the end of the current turn, however often it was armed in it: after what is
- * pending, and after 64 sources at the latest. */
+ * pending, and after 64 sources at the latest. Armed by another at that end it runs there, too;
+ * armed after it ran there, at the next. */
 struct defer;
 typedef void (*defer_fn)(struct defer *d, void *userdata);
 int defer_new(struct defer **ret, struct loop *l, defer_fn fn, void *userdata);

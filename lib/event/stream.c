@@ -9,12 +9,14 @@
 
 #include "base/fd.h"
 
-/* Asked of one recv(); with the terminating byte a power of two. */
+/* Asked of one recv() at most; with the terminating byte a power of two. */
 #define READ_CHUNK 65535
 /* Chunks read from a peer that takes nothing more, before it is given up. */
 #define LAST_READS 64
 /* Memory an idle stream may keep for each direction. */
 #define IDLE_KEEP 4096
+/* Asked of the first recv(): short messages need no more memory than is kept. */
+#define READ_LITTLE (IDLE_KEEP - 1)
 
 struct stream {
 	int fd;
@@ -22,6 +24,7 @@ struct stream {
 	struct defer *flush;
 	struct buf in;
 	struct buf out;
+	size_t chunk; /* asked of the next recv() */
 	size_t sent;  /* of out, not yet consumed */
 	bool stopped; /* by the owner */
 	bool blocked; /* the kernel's buffer is full: waiting for EPOLLOUT */
@@ -54,13 +57,22 @@ static void buf_keep_little(struct buf *b)
 		buf_done(b);
 }
 
+/* Who fills what was asked for has more to say. */
+static void stream_learn(struct stream *s, size_t n)
+{
+	if (n < READ_LITTLE)
+		s->chunk = READ_LITTLE;
+	else if (n >= s->chunk && s->chunk < READ_CHUNK)
+		s->chunk = 4 * s->chunk + 3;
+}
+
 /*
  * One recv(): other sources get their turn between two. 1 where bytes came, 0 where there were
  * none, -1 where s is gone or has ended.
  */
 static int stream_receive(struct stream *s)
 {
-	size_t room = s->in.max - s->in.len, want = room < READ_CHUNK ? room : READ_CHUNK;
+	size_t room = s->in.max - s->in.len, want = room < s->chunk ? room : s->chunk;
 	bool gone = false;
 	ssize_t n;
 	char *p;
@@ -79,6 +91,7 @@ static int stream_receive(struct stream *s)
 	if (n <= 0)
 		return stream_end(s, n < 0 ? -errno : 0);
 	buf_commit(&s->in, (size_t)n);
+	stream_learn(s, (size_t)n);
 	s->gone = &gone;
 	s->handler.read(s, &s->in, s->userdata);
 	if (gone)
@@ -172,6 +185,7 @@ int stream_new(struct stream **ret, struct loop *l, int fd, const struct stream_
 	if (!s)
 		return -ENOMEM;
 	s->fd = -1;
+	s->chunk = READ_LITTLE;
 	s->in = BUF_NULL(o->in_max);
 	s->out = BUF_NULL(o->out_max);
 	s->handler = *h;

@@ -277,6 +277,34 @@ static void deferred_again_and_again(void **state)
 	assert_true(calls_within(w, MILLISECONDS(5)) > 2);
 }
 
+static void on_arm_second(struct defer *d, void *userdata)
+{
+	struct world *w = userdata;
+	char c = 'y';
+
+	if (w->calls == 6) {
+		loop_exit(w->loop, 0);
+		return;
+	}
+	on_note(d, userdata);
+	defer_arm(w->second);
+	assert_int_equal(write(w->pair[1], &c, 1), 1);
+}
+
+/* Armed by another at a turn's end it runs there, before descriptors; it is not run twice there. */
+static void deferred_arms_another(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(defer_new(&w->defer, w->loop, on_arm_second, w), 0);
+	assert_int_equal(defer_new(&w->second, w->loop, on_note, w), 0);
+	assert_int_equal(io_new(&w->io, w->loop, w->pair[0], EPOLLIN, on_io_then_defer, w), 0);
+	defer_arm(w->defer);
+	assert_int_equal(loop_run(w->loop), 0);
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(w->seen[i], i % 3 + 1);
+}
+
 static void on_free_defers(struct defer *d, void *userdata)
 {
 	struct world *w = userdata;
@@ -475,6 +503,7 @@ int main(void)
 		CASE(deferred_comes_after_what_is_pending),
 		CASE(flood_does_not_starve_deferred),
 		CASE(deferred_again_and_again),
+		CASE(deferred_arms_another),
 		CASE(deferred_freed_in_a_callback),
 		CASE(signal_is_reported),
 		CASE(bad_signal_is_refused),
