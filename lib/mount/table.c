@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/map.h"
 #include "base/parse.h"
 #include "base/str.h"
@@ -19,6 +20,9 @@
 
 #define READ_CHUNK (64U << 10)
 #define READ_TRIES 3
+/* A reading that takes longer is not tried again: among so many changes the next would not be whole
+ * either, and what stays mounted is in each of them (since Linux 5.8). */
+#define READ_AGAIN_WITHIN MILLISECONDS(2)
 #define DELETED "//deleted"
 
 struct mount_table {
@@ -248,12 +252,13 @@ static int read_whole(const char *path, struct buf *b, bool *ret_torn, struct er
 	if (fd < 0)
 		return err_sys(e, errno, "cannot open %s", path);
 	for (int i = 0; i < READ_TRIES; i++) {
+		uint64_t began = clock_now();
 		int r = read_once(fd, b);
 
 		if (r < 0)
 			return err_sys(e, r, "cannot read %s", path);
 		*ret_torn = has_changed(fd);
-		if (!*ret_torn)
+		if (!*ret_torn || clock_now() - began > READ_AGAIN_WITHIN)
 			return 0;
 	}
 	return 0;

@@ -34,10 +34,11 @@ struct mount_table;
 
 /*
  * Reads path (/proc/self/mountinfo, /host/proc/1/mountinfo, or a file) through a descriptor of its
- * own and parses it. A table that changed while it was read is read again, at most three times: the
- * last reading is taken (mount_table_torn() is true, and a monitor fires anyway). Lines that are
- * none are skipped and counted. -EFBIG above MOUNT_TABLE_BYTES_MAX, -EBADMSG where the first line
- * is no mountinfo, -ENOMEM, open(2)'s. Costs about 3 us and 0.6 KiB a mount: free it soon.
+ * own and parses it. A short table that changed while it was read is read again, at most three
+ * times: the last reading is taken (mount_table_torn() is true, and a monitor fires anyway). Lines
+ * that are none are skipped and counted. -EFBIG above MOUNT_TABLE_BYTES_MAX, -EBADMSG where the
+ * first line is no mountinfo, -ENOMEM, open(2)'s. Costs about 3 us and 0.6 KiB a mount: free it
+ * soon.
  */
 int mount_table_read(struct mount_table **ret, const char *path, struct err *e);
 /* The same of text that is there already. */
