@@ -132,6 +132,16 @@ static bool line_put(struct line *l, const char *s, size_t reserve)
 	return true;
 }
 
+/* Bytes that stand for themselves in every form. */
+static size_t plain_length(const char *s)
+{
+	size_t n = 0;
+
+	while (s[n] >= ' ' && s[n] <= '~' && s[n] != '"' && s[n] != '\\')
+		n++;
+	return n;
+}
+
 /* Appends s escaped; cut with a mark where the line, but for its tail, is full. */
 static void line_escape(struct line *l, const char *s, escape_fn escape)
 {
@@ -139,8 +149,15 @@ static void line_escape(struct line *l, const char *s, escape_fn escape)
 	char unit[LOG_UNIT_MAX];
 
 	while (*s) {
-		size_t n = escape(&s, unit);
+		size_t n = plain_length(s);
 
+		if (n > 0 && l->len + n <= limit) {
+			memcpy(l->text + l->len, s, n);
+			l->len += n;
+			s += n;
+			continue;
+		}
+		n = escape(&s, unit);
 		if (l->len + n > limit) {
 			line_put(l, CUT_MARK, LOG_TAIL_MAX);
 			return;

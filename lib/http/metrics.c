@@ -138,13 +138,16 @@ static int put_escaped(struct buf *dst, const char *s)
 {
 	int r = 0;
 
-	for (; *s && r >= 0; s++) {
-		if (*s == '\n')
+	while (*s && r >= 0) {
+		size_t n = strcspn(s, "\n\"\\");
+
+		if (n > 0)
+			r = buf_append(dst, s, n);
+		else if (*s == '\n')
 			r = buf_puts(dst, "\\n");
-		else if (*s == '"' || *s == '\\')
-			r = buf_printf(dst, "\\%c", *s);
 		else
-			r = buf_append(dst, s, 1);
+			r = buf_printf(dst, "\\%c", *s);
+		s += n > 0 ? n : 1;
 	}
 	return r;
 }
