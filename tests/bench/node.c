@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <nghttp2/nghttp2.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -222,6 +223,18 @@ static void link_flush(struct link *l)
 		die("send");
 }
 
+/* Asleep in poll() and not in recv(), which wakes up for nothing when the server reads, at the
+ * server's expense (the kernel's unix_write_space()). */
+static ssize_t link_receive(struct link *l, uint8_t *in, size_t size)
+{
+	struct pollfd p = {.fd = l->fd, .events = POLLIN};
+
+	while (poll(&p, 1, -1) < 0)
+		if (errno != EINTR)
+			die("poll");
+	return recv(l->fd, in, size, 0);
+}
+
 #define FIELD(n, v) \
 	((nghttp2_nv){(uint8_t *)(n), (uint8_t *)(v), strlen(n), strlen(v), NGHTTP2_NV_FLAG_NONE})
 
@@ -243,7 +256,7 @@ static void link_call(struct link *l, const char *method)
 		ssize_t n;
 
 		link_flush(l);
-		n = recv(l->fd, in, sizeof(in), 0);
+		n = link_receive(l, in, sizeof(in));
 		if (n <= 0 || nghttp2_session_mem_recv(l->h2, in, (size_t)n) < 0)
 			die(method);
 	}
