@@ -16,14 +16,18 @@
 #define MESSAGE_MAX (1U << 20)
 #define MAP_FIELD 8
 #define CALLS_MAX 100000
+/* Stand for the number of the call, and for that modulo --cycle. */
+#define MARK_EACH "######"
+#define MARK_CYCLE "@@@@@@"
+#define MARK_SIZE (sizeof(MARK_EACH) - 1)
 
 struct ctl {
 	struct loop *loop;
 	const char *socket, *method;
 	struct buf message;
 	uint64_t timeout;
-	size_t total, begun, ended, concurrency;
-	const char *each; /* a text that %zu stands in, for targets of their own */
+	size_t total, begun, ended, concurrency, cycle;
+	bool each; /* the message has one of the marks */
 	unsigned codes[_RPC_CODE_MAX];
 	uint64_t *took;
 	char text[RPC_TEXT_MAX];
@@ -186,21 +190,29 @@ static void on_end(struct rpc_client *client, const struct rpc_status *s, const 
 		loop_exit(c->loop, 0);
 }
 
-/* The message, with the number of the call in place of the one '#' in it. */
+static const char *find(const struct buf *message, const char *mark)
+{
+	return message->data ? memmem(message->data, message->len, mark, MARK_SIZE) : NULL;
+}
+
+static void replace(char *at, size_t size, const char *mark, size_t n)
+{
+	const char *end = at + size;
+	char digits[MARK_SIZE + 1];
+
+	snprintf(digits, sizeof(digits), "%06zu", n % 1000000);
+	while ((at = memmem(at, (size_t)(end - at), mark, MARK_SIZE)) != NULL)
+		memcpy(at, digits, MARK_SIZE);
+}
+
+/* The message, with the number of the call in place of the marks in it. */
 static const char *numbered(struct ctl *c, char *dst)
 {
-	char *hash;
-	char digits[8];
-
 	memcpy(dst, c->message.data, c->message.len);
 	if (!c->each)
 		return dst;
-	hash = memmem(dst, c->message.len, "######", 6);
-	snprintf(digits, sizeof(digits), "%06zu", c->begun % 1000000);
-	while (hash) {
-		memcpy(hash, digits, 6);
-		hash = memmem(hash, c->message.len - (size_t)(hash - dst), "######", 6);
-	}
+	replace(dst, c->message.len, MARK_EACH, c->begun);
+	replace(dst, c->message.len, MARK_CYCLE, c->begun % c->cycle);
 	return dst;
 }
 
@@ -258,13 +270,14 @@ static int run(struct ctl *c)
 
 static int usage(void)
 {
-	fputs("usage: kubelet [--times N] [--at-once N] [--timeout S] SOCKET VERB...\n"
+	fputs("usage: kubelet [--times N] [--at-once N] [--cycle N] [--timeout S] SOCKET "
+	      "VERB...\n"
 	      "  publish VOLUME TARGET [ro] [mode=N] [group=N] [fs=TYPE] [flag=OPTION] "
 	      "[[attribute=]KEY=VALUE]\n"
 	      "  unpublish VOLUME TARGET | stats VOLUME PATH\n"
 	      "  plugin | plugin-capabilities | probe | capabilities | info\n"
 	      "  getinfo | notify true | notify false TEXT\n"
-	      "###### in a volume or target stands for the number of the call.\n",
+	      "###### stands for the number of the call, @@@@@@ for that modulo --cycle.\n",
 		stderr);
 	return 2;
 }
@@ -376,7 +389,7 @@ static int take_verb(struct ctl *c, char **words, int n)
 
 int main(int argc, char **argv)
 {
-	struct ctl c = {.message = BUF_NULL(MESSAGE_MAX), .total = 1, .concurrency = 1};
+	struct ctl c = {.message = BUF_NULL(MESSAGE_MAX), .total = 1, .concurrency = 1, .cycle = 1};
 	uint64_t n = 0, seconds = 120;
 	int i = 1;
 
@@ -388,6 +401,8 @@ int main(int argc, char **argv)
 			c.total = n;
 		else if (streq(argv[i], "--at-once"))
 			c.concurrency = n;
+		else if (streq(argv[i], "--cycle"))
+			c.cycle = n;
 		else if (streq(argv[i], "--timeout"))
 			seconds = n;
 		else
@@ -399,6 +414,6 @@ int main(int argc, char **argv)
 	c.timeout = SECONDS(seconds);
 	if (take_verb(&c, argv + i + 1, argc - i - 1) < 0)
 		return usage();
-	c.each = c.message.data ? memmem(c.message.data, c.message.len, "######", 6) : NULL;
+	c.each = find(&c.message, MARK_EACH) || find(&c.message, MARK_CYCLE);
 	return run(&c);
 }

@@ -238,20 +238,29 @@ static ssize_t link_receive(struct link *l, uint8_t *in, size_t size)
 #define FIELD(n, v) \
 	((nghttp2_nv){(uint8_t *)(n), (uint8_t *)(v), strlen(n), strlen(v), NGHTTP2_NV_FLAG_NONE})
 
-/* The message is l->message; ends the program where the answer is not OK. */
-static void link_call(struct link *l, const char *method)
+/* Asks; the message is l->message. */
+static int32_t link_ask(struct link *l, const char *method)
 {
 	const nghttp2_nv fields[] = {FIELD(":method", "POST"), FIELD(":scheme", "http"),
 		FIELD(":path", method), FIELD(":authority", "localhost"),
 		FIELD("content-type", "application/grpc"), FIELD("te", "trailers")};
 	const nghttp2_data_provider provider = {{.ptr = l}, on_send};
-	uint8_t in[CHUNK];
+	int32_t stream = nghttp2_submit_request(
+		l->h2, NULL, fields, sizeof(fields) / sizeof(fields[0]), &provider, NULL);
 
+	if (stream < 0)
+		die("nghttp2");
 	l->closed = false;
 	l->code[0] = '\0';
-	if (nghttp2_submit_request(
-		    l->h2, NULL, fields, sizeof(fields) / sizeof(fields[0]), &provider, NULL) < 0)
-		die("nghttp2");
+	return stream;
+}
+
+/* Ends the program where the answer is not OK. */
+static void link_call(struct link *l, const char *method)
+{
+	uint8_t in[CHUNK];
+
+	(void)link_ask(l, method);
 	while (!l->closed) {
 		ssize_t n;
 
@@ -314,17 +323,20 @@ static void end(struct link *l)
 	l->message[4] = (uint8_t)n;
 }
 
-/* A hostPath volume of the pool's, as SINGLE_NODE_WRITER, with what the kubelet adds. */
+/* mount, SINGLE_NODE_WRITER */
+static void put_capability(struct link *l)
+{
+	put(l, "\x2a\x06\x12\x00\x1a\x02\x08\x01", 8);
+}
+
+/* A hostPath volume of the pool's, with what the kubelet adds. */
 static void publish_message(
 	struct link *l, const char *volume, const char *target, const char *pool)
 {
-	static const char capability[] = "\x12\x00\x1a\x02\x08\x01";
-
 	begin(l);
 	put_text(l, 1, volume);
 	put_text(l, 4, target);
-	put(l, "\x2a\x06", 2);
-	put(l, capability, 6);
+	put_capability(l);
 	put_pair(l, 8, "pool", pool);
 	put_pair(l, 8, "directory", "a");
 	put_pair(l, 8, "csi.storage.k8s.io/pod.name", volume);
@@ -409,6 +421,46 @@ static int call_all(const struct targets *t, const char *socket, const char *met
 	return 0;
 }
 
+/* ---- a client that does not wait for its answer --------------------------------------------- */
+
+/* Publishes, and when a line comes on standard input resets the stream, going on with the
+ * connection, or closes that. words: SOCKET VOLUME TARGET KEY=VALUE... */
+static int leave(const char *how, char **words)
+{
+	struct link l;
+	int32_t stream;
+
+	if (link_open(&l, words[0]) < 0)
+		die(words[0]);
+	begin(&l);
+	put_text(&l, 1, words[1]);
+	put_text(&l, 4, words[2]);
+	put_capability(&l);
+	for (char **word = words + 3; *word; word++) {
+		char *value = strchr(*word, '=');
+
+		if (!value)
+			exit(2);
+		*value++ = '\0';
+		put_pair(&l, 8, *word, value);
+	}
+	end(&l);
+	stream = link_ask(&l, "/csi.v1.Node/NodePublishVolume");
+	link_flush(&l);
+	(void)getchar();
+	if (streq(how, "reset")) {
+		if (nghttp2_submit_rst_stream(l.h2, NGHTTP2_FLAG_NONE, stream, NGHTTP2_CANCEL) < 0)
+			die("nghttp2");
+		begin(&l);
+		end(&l);
+		link_flush(&l);
+		link_call(&l, "/csi.v1.Identity/Probe");
+	}
+	link_close(&l);
+	puts("left");
+	return 0;
+}
+
 /* ---- start to registered ------------------------------------------------------------------- */
 
 /* A kubelet that waits for the socket: GetInfo and NotifyRegistrationStatus are answered. The time
@@ -461,6 +513,8 @@ static int usage(void)
 	      "       node unbind ROOT PREFIX N\n"
 	      "       node publish|publish-kept ROOT PREFIX N SOCKET POOL\n"
 	      "       node unpublish|probe ROOT PREFIX N SOCKET\n"
+	      "       node leave reset|close SOCKET VOLUME TARGET KEY=VALUE...   at a line of "
+	      "stdin\n"
 	      "       node start SOCKET FILE COMMAND...   {\"ms\"} to FILE once it is registered\n",
 		stderr);
 	return 2;
@@ -473,6 +527,8 @@ int main(int argc, char **argv)
 
 	if (argc >= 5 && streq(argv[1], "start"))
 		return start(argv[2], argv[3], argv + 4);
+	if (argc >= 6 && streq(argv[1], "leave"))
+		return leave(argv[2], argv + 3);
 	if (argc < 5 || parse_u64(argv[4], 1, 1000000, &n) < 0)
 		return usage();
 	t = (struct targets){.root = argv[2], .prefix = argv[3], .n = n};
