@@ -243,6 +243,15 @@ get() { # path → JSON
 field() { # path, jq filter
 	get "$1" 2>/dev/null | jq -r "$2 // empty"
 }
+# Debian 12's kubectl does not know --subresource.
+patch_status() { # path of an object of the cluster, merge patch
+	local kind=${1%/*}
+	if [ -n "${api_url:-}" ]; then
+		curl -fsS -o /dev/null -X PATCH -H 'Content-Type: application/merge-patch+json' --data "$2" "$api_url$1/status"
+	else
+		k patch "${kind##*/}" "${1##*/}" --subresource=status --type merge -p "$2" >/dev/null
+	fi
+}
 claims=/api/v1/namespaces/default/persistentvolumeclaims
 volumes=/api/v1/persistentvolumes
 bvols=/apis/berth.dev/v1alpha1/berthvolumes
