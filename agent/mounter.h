@@ -68,8 +68,8 @@ struct mounter_volume {
 	const char *directory; /* beneath it (path_relative_check), NULL or "": all of it */
 	const char *options; /* NFS: PV.mountOptions joined with commas, NULL: none; allow-listed */
 	const char *identity; /* of a pool (pool.h), "" any, else ENODATA; NULL: not looked at */
-	bool readonly;
-	bool suid; /* default nosuid and nodev */
+	bool readonly, unwritable; /* here; by anybody: NFS then is read-only below the bind, too */
+	bool suid;                 /* default nosuid and nodev */
 	bool dev;
 };
 

@@ -47,7 +47,7 @@ static int take_options(struct op_volume *v, const struct mounter_volume *in,
 
 	if (r < 0)
 		return r;
-	o->flags &= ~relaxed;
+	o->flags = (o->flags & ~relaxed) | (in->unwritable ? MOUNTF_RDONLY : 0);
 	v->flags = (o->flags & MOUNTF_BIND) | (in->readonly ? MOUNTF_RDONLY : 0);
 	v->export_flags = o->flags & MOUNTF_EXPORT;
 	v->version = (uint32_t)o->nfs_version;

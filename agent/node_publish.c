@@ -186,6 +186,7 @@ static void mount_now(struct node_op *op)
 		.options = *op->options ? op->options : NULL,
 		.identity = op->pool ? str_or(a->pool_id, "") : NULL,
 		.readonly = op->readonly,
+		.unwritable = is_reader(op->request->mode),
 		.suid = a->flags & VOLUME_SUID,
 		.dev = a->flags & VOLUME_DEV,
 	};

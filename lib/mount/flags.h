@@ -22,11 +22,11 @@ enum {
 /* What a single bind can have. */
 #define MOUNTF_BIND (MOUNTF_ALL & ~(MOUNTF_SYNC | MOUNTF_DIRSYNC))
 /*
- * What an export mount gets of a volume's flags. Read-only is for the bind alone: as a flag of the
- * export mount it would make the kernel keep a second superblock with a second page cache
- * (contracts.md 6.5, 6).
+ * What an export mount gets of a volume's flags. Read-only makes the kernel keep a second
+ * superblock with a second page cache (contracts.md 6.5, 6), so it is for volumes that nobody may
+ * write; where one pod may not, its bind alone has it.
  */
-#define MOUNTF_EXPORT (MOUNTF_ALL & ~MOUNTF_RDONLY)
+#define MOUNTF_EXPORT MOUNTF_ALL
 /* Tenants' volumes have these unless their class says otherwise. */
 #define MOUNTF_TENANT (MOUNTF_NOSUID | MOUNTF_NODEV)
 

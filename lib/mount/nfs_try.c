@@ -155,7 +155,10 @@ static int configure(int fs, const char *item, size_t n, struct err *e)
 static int configure_all(
 	int fs, const struct nfs_try *t, const char *data, bool *ret_final, struct err *e)
 {
-	bool sync = t->m->flags & MOUNTF_SYNC, dirsync = t->m->flags & MOUNTF_DIRSYNC;
+	static const struct {
+		uint32_t flag;
+		const char *name;
+	} generic[] = {{MOUNTF_RDONLY, "ro"}, {MOUNTF_SYNC, "sync"}, {MOUNTF_DIRSYNC, "dirsync"}};
 
 	if (fsconfig(fs, FSCONFIG_SET_STRING, "source", t->source, 0) < 0)
 		return explain(fs, -errno, "source", e);
@@ -169,9 +172,10 @@ static int configure_all(
 		}
 		s += n + (s[n] == ',');
 	}
-	if ((sync && fsconfig(fs, FSCONFIG_SET_FLAG, "sync", NULL, 0) < 0) ||
-		(dirsync && fsconfig(fs, FSCONFIG_SET_FLAG, "dirsync", NULL, 0) < 0))
-		return explain(fs, -errno, "sync", e);
+	for (size_t i = 0; i < ELEMENTSOF(generic); i++)
+		if ((t->m->flags & generic[i].flag) &&
+			fsconfig(fs, FSCONFIG_SET_FLAG, generic[i].name, NULL, 0) < 0)
+			return explain(fs, -errno, generic[i].name, e);
 	return 0;
 }
 

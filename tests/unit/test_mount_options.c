@@ -250,11 +250,11 @@ static void binds(void **state)
 static void keys(void **state)
 {
 	static const char *const same[] = {"hard,nconnect=4,nosuid,vers=4.1",
-		"vers=4.1,nconnect=4,hard,ro",
+		"vers=4.1,nconnect=4,hard",
 		"nconnect=2,soft,nconnect=04,hard,minorversion=1,defaults"};
 	static const char *const other[] = {"hard,nconnect=4,vers=4.2", "hard,nconnect=5,vers=4.1",
 		"nconnect=4,vers=4.1", "hard,nconnect=4,vers=4.1,noexec",
-		"hard,nconnect=4,vers=4.1,sync"};
+		"hard,nconnect=4,vers=4.1,sync", "hard,nconnect=4,vers=4.1,ro"};
 	char first[MOUNT_OPTIONS_KEY_MAX], key[MOUNT_OPTIONS_KEY_MAX];
 	struct mount_options o;
 
