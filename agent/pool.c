@@ -4,16 +4,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/pathat.h"
+#include "base/str.h"
 
-#define IDENTITY ".berth/identity.json"
+#define IDENTITY CONTROL_DIRECTORY "/identity.json"
 #define IDENTITY_MAX 1024
 #define ID_MAX 64
+#define ID_KEY "\"id\""
 
 /* The file's text, terminated; its length or -errno. */
 static ssize_t read_identity(int root, char text[static IDENTITY_MAX])
@@ -32,6 +35,22 @@ static ssize_t read_identity(int root, char text[static IDENTITY_MAX])
 	return text[0] == '{' ? n : -EINVAL;
 }
 
+/* Whether some "id" of the text is it: no other key's value is, and no key. */
+static bool names(const char *text, const char *quoted)
+{
+	while ((text = strstr(text, ID_KEY))) {
+		text += strlen(ID_KEY);
+		text += strspn(text, " \t\r\n");
+		if (*text != ':')
+			continue;
+		text++;
+		text += strspn(text, " \t\r\n");
+		if (str_after(text, quoted))
+			return true;
+	}
+	return false;
+}
+
 static int check(int root, const char *path, const char *identity, struct err *e)
 {
 	char text[IDENTITY_MAX], quoted[ID_MAX + 3];
@@ -43,7 +62,7 @@ static int check(int root, const char *path, const char *identity, struct err *e
 	if (!*identity)
 		return 0;
 	snprintf(quoted, sizeof(quoted), "\"%.*s\"", ID_MAX, identity);
-	if (strstr(text, quoted))
+	if (names(text, quoted))
 		return 0;
 	return err_set(e, ENODATA,
 		"pool %s: " IDENTITY " does not name %s, the volume's pool: nothing is mounted",

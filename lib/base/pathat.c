@@ -14,8 +14,6 @@
 
 #include "base/str.h"
 
-/* Where the control files of an export or pool lie; no claim's directory may be in it. */
-#define CONTROL_DIRECTORY ".berth"
 /* openat2(2) gives EAGAIN when a rename raced with "..": soon over, unless somebody makes it last.
  */
 #define OPEN_TRIES 128

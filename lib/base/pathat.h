@@ -20,6 +20,9 @@
  */
 int path_component_check(const char *name, size_t len, struct err *e);
 
+/* Where the control files of an export or pool lie; no claim's directory may be in it. */
+#define CONTROL_DIRECTORY ".berth"
+
 /*
  * Whether path is one or more such components with single slashes between them, strictly beneath a
  * root: not empty, not absolute, first component not ".berth" (the control directory).

@@ -76,6 +76,8 @@ int volume_export_check(const char *export_, struct err *e)
 
 		if (path_component_check(at, n, NULL) < 0)
 			return bad(e, ATTR_EXPORT, "has a bad component");
+		if (n == strlen(CONTROL_DIRECTORY) && memcmp(at, CONTROL_DIRECTORY, n) == 0)
+			return bad(e, ATTR_EXPORT, "is a control directory of Berth's, or in one");
 		at += n;
 	}
 	return 0;

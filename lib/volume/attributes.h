@@ -57,7 +57,7 @@ int volume_attributes_owner(
 
 /* A name or an address, without brackets. */
 int volume_server_check(const char *server, struct err *e);
-/* An absolute path of good components, or "/". */
+/* An absolute path of good components, none of them the control directory, or "/". */
 int volume_export_check(const char *export_, struct err *e);
 
 #endif

@@ -7,14 +7,14 @@
 #include <jansson.h>
 
 #include "base/buf.h"
+#include "base/pathat.h"
 #include "volume/backend.h"
 
 /* The longest record is under 4 KiB; what is longer than this is not ours. */
 #define RECORD_MAX (16U << 10)
 #define RECORD_VERSION 1
 
-/* Names below the control directory. */
-#define CONTROL_DIRECTORY ".berth"
+/* Names below the control directory (CONTROL_DIRECTORY of pathat.h). */
 #define CONTROL_VOLUMES "volumes"
 #define CONTROL_TRASH "trash"
 #define CONTROL_IDENTITY "identity.json"
