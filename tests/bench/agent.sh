@@ -79,20 +79,9 @@ times_of() { # what, p50 and p99 of five runs of 1,000 calls: medians
 	figure "Probe p50, one connection kept: gRPC without a mount" "$(printf '%s\n' "${probe50[@]}" | median)" ms
 	figure "Probe p99, one connection kept" "$(printf '%s\n' "${probe99[@]}" | median)" ms
 }
-# Four at a time: a kubelet starts the pods of a node together. → us a publish
-publish_together() {
-	local i pids=() start=${EPOCHREALTIME/./}
-	for i in 0 1 2 3; do
-		node publish-kept "g$i" 1250 "$csi" fast >/dev/null &
-		pids+=("$!")
-	done
-	wait "${pids[@]}"
-	jq -n "(${EPOCHREALTIME/./} - $start) / 5000"
-}
 # In turns, so that what else the machine does meets both.
 beside_binds() {
-	local run i got grpc=() together=() bare=()
-	for i in 0 1 2 3; do node parents "g$i" 1250; done
+	local run got each grpc=() four=() sixteen=() bare=()
 	node parents g 5000
 	node parents b 5000
 	for run in 1 2 3; do
@@ -100,13 +89,17 @@ beside_binds() {
 		node unbind b 5000
 		grpc+=("$(of "$(node publish-kept g 5000 "$csi" fast)" .each_us)")
 		node unpublish g 5000 "$csi" >/dev/null
-		together+=("$(publish_together)")
-		for i in 0 1 2 3; do node unpublish "g$i" 1250 "$csi" >/dev/null; done
+		for each in four=4 sixteen=16; do
+			local -n to=${each%=*}
+			to+=("$(of "$(node publish-together g 5000 "$csi" fast "${each#*=}")" .each_us)")
+			node unpublish g 5000 "$csi" >/dev/null
+		done
 	done
 	got=$(printf '%s\n' "${bare[@]}" | median)
 	figure "a bare bind with nosuid and nodev, of 5,000" "$got" us
 	figure "a publish of 5,000, one at a time (at most 4 times)" "$(printf '%s\n' "${grpc[@]}" | median)" us "$(jq -n "$got * 4")"
-	figure "a publish of 5,000, four at a time (at most 4 times)" "$(printf '%s\n' "${together[@]}" | median)" us "$(jq -n "$got * 4")"
+	figure "a publish of 5,000, four at a time (at most 4 times)" "$(printf '%s\n' "${four[@]}" | median)" us "$(jq -n "$got * 4")"
+	figure "a publish of 5,000, sixteen at a time (at most 4 times)" "$(printf '%s\n' "${sixteen[@]}" | median)" us "$(jq -n "$got * 4")"
 }
 # Five starts: what they took, and what of it was work, not waiting for a processor.
 starts() { # what

@@ -132,10 +132,11 @@ static int unbind_all(const struct targets *t)
 struct link {
 	int fd;
 	nghttp2_session *h2;
-	uint8_t message[MESSAGE_MAX];
-	size_t size, sent;
+	uint8_t message[MESSAGE_MAX], out[2 * CHUNK];
+	size_t size, out_size;
 	bool closed;
 	char code[8];
+	size_t answered, refused;
 };
 
 static int on_header(nghttp2_session *h2, const nghttp2_frame *frame, const uint8_t *name,
@@ -159,6 +160,8 @@ static int on_close(nghttp2_session *h2, int32_t id, uint32_t error, void *userd
 	(void)id;
 	(void)error;
 	l->closed = true;
+	l->answered++;
+	l->refused += !streq(l->code, "0");
 	return 0;
 }
 
@@ -206,33 +209,46 @@ static void link_close(struct link *l)
 	l->fd = fd_close(l->fd);
 }
 
-static void link_flush(struct link *l)
+/* Takes what there is to say; the message is free again. */
+static void link_collect(struct link *l)
 {
-	uint8_t all[2 * CHUNK];
 	const uint8_t *data;
-	size_t size = 0;
 	ssize_t n;
 
 	while ((n = nghttp2_session_mem_send(l->h2, &data)) > 0) {
-		if (size + (size_t)n > sizeof(all))
+		if (l->out_size + (size_t)n > sizeof(l->out))
 			exit(2);
-		memcpy(all + size, data, (size_t)n);
-		size += (size_t)n;
+		memcpy(l->out + l->out_size, data, (size_t)n);
+		l->out_size += (size_t)n;
 	}
-	if (n < 0 || (size > 0 && send(l->fd, all, size, MSG_NOSIGNAL) != (ssize_t)size))
+	if (n < 0)
+		die("nghttp2");
+}
+
+static void link_flush(struct link *l)
+{
+	link_collect(l);
+	if (l->out_size > 0 &&
+		send(l->fd, l->out, l->out_size, MSG_NOSIGNAL) != (ssize_t)l->out_size)
 		die("send");
+	l->out_size = 0;
 }
 
 /* Asleep in poll() and not in recv(), which wakes up for nothing when the server reads, at the
  * server's expense (the kernel's unix_write_space()). */
-static ssize_t link_receive(struct link *l, uint8_t *in, size_t size)
+static void link_turn(struct link *l, const char *method)
 {
 	struct pollfd p = {.fd = l->fd, .events = POLLIN};
+	uint8_t in[CHUNK];
+	ssize_t n;
 
+	link_flush(l);
 	while (poll(&p, 1, -1) < 0)
 		if (errno != EINTR)
 			die("poll");
-	return recv(l->fd, in, size, 0);
+	n = recv(l->fd, in, sizeof(in), 0);
+	if (n <= 0 || nghttp2_session_mem_recv(l->h2, in, (size_t)n) < 0)
+		die(method);
 }
 
 #define FIELD(n, v) \
@@ -258,18 +274,10 @@ static int32_t link_ask(struct link *l, const char *method)
 /* Ends the program where the answer is not OK. */
 static void link_call(struct link *l, const char *method)
 {
-	uint8_t in[CHUNK];
-
 	(void)link_ask(l, method);
-	while (!l->closed) {
-		ssize_t n;
-
-		link_flush(l);
-		n = link_receive(l, in, sizeof(in));
-		if (n <= 0 || nghttp2_session_mem_recv(l->h2, in, (size_t)n) < 0)
-			die(method);
-	}
-	if (!streq(l->code, "0")) {
+	while (!l->closed)
+		link_turn(l, method);
+	if (l->refused > 0) {
 		fprintf(stderr, "node: %s answered with code %s\n", method, l->code);
 		exit(1);
 	}
@@ -387,6 +395,36 @@ static int publish_all(const struct targets *t, const char *socket, const char *
 		link_close(&l);
 	print_times(took, t->n, all);
 	free(took);
+	return 0;
+}
+
+/* Over one connection, IN_FLIGHT at a time: a kubelet asks for the pods of a node together. */
+static int publish_together(
+	const struct targets *t, const char *socket, const char *pool, size_t in_flight)
+{
+	static const char method[] = "/csi.v1.Node/NodePublishVolume";
+	uint64_t began = clock_now(), took;
+	char path[PATH_MAX], volume[64];
+	struct link l;
+	size_t asked = 0;
+
+	if (link_open(&l, socket) < 0)
+		die(socket);
+	while (l.answered < t->n) {
+		for (; asked < t->n && asked - l.answered < in_flight; asked++) {
+			snprintf(volume, sizeof(volume), "pv-%s%06zu", t->prefix, asked);
+			publish_message(&l, volume, target_of(t, asked, path), pool);
+			(void)link_ask(&l, method);
+			link_collect(&l);
+		}
+		link_turn(&l, method);
+	}
+	took = clock_now() - began;
+	link_close(&l);
+	if (l.refused > 0)
+		die("some are refused");
+	printf("{\"seconds\": %.6f, \"each_us\": %.2f}\n", (double)took / 1e9,
+		(double)took / 1e3 / (double)t->n);
 	return 0;
 }
 
@@ -512,6 +550,7 @@ static int usage(void)
 	      "       node bind ROOT PREFIX N SOURCE [A-SECOND PID]   bare binds; what PID took\n"
 	      "       node unbind ROOT PREFIX N\n"
 	      "       node publish|publish-kept ROOT PREFIX N SOCKET POOL\n"
+	      "       node publish-together ROOT PREFIX N SOCKET POOL AT-A-TIME\n"
 	      "       node unpublish|probe ROOT PREFIX N SOCKET\n"
 	      "       node leave reset|close SOCKET VOLUME TARGET KEY=VALUE...   at a line of "
 	      "stdin\n"
@@ -536,7 +575,7 @@ int main(int argc, char **argv)
 		return make_parents(&t);
 	if (argc == 5 && streq(argv[1], "unbind"))
 		return unbind_all(&t);
-	if (argc == 8 && parse_u64(argv[6], 1, 1000000, &rate) < 0)
+	if (argc == 8 && parse_u64(argv[streq(argv[1], "bind") ? 6 : 7], 1, 1000000, &rate) < 0)
 		return usage();
 	if ((argc == 6 || argc == 8) && streq(argv[1], "bind"))
 		return bind_all(&t, argv[5], rate, argc == 8 ? argv[7] : NULL);
@@ -544,6 +583,8 @@ int main(int argc, char **argv)
 		return call_all(&t, argv[5], "/csi.v1.Node/NodeUnpublishVolume");
 	if (argc == 6 && streq(argv[1], "probe"))
 		return call_all(&t, argv[5], "/csi.v1.Identity/Probe");
+	if (argc == 8 && streq(argv[1], "publish-together"))
+		return publish_together(&t, argv[5], argv[6], rate);
 	if (argc == 7 && (streq(argv[1], "publish") || streq(argv[1], "publish-kept")))
 		return publish_all(&t, argv[5], argv[6], streq(argv[1], "publish-kept"));
 	return usage();
