@@ -69,6 +69,48 @@ static void pages_are_bounded(void **state)
 	free(p);
 }
 
+/* What libnfs encodes a compound into, and what of it is not REMOVEs: the call's header with the
+ * longest AUTH_SYS (RFC 5531), the compound's own, PUTFH with the longest handle (RFC 7530). */
+#define COMPOUND_BYTES 4096U
+#define OTHER_BYTES (40U + 400U + 20U + 8U + 128U)
+
+static size_t encoded(const struct nfs_page *p, size_t first, size_t n)
+{
+	size_t bytes = OTHER_BYTES;
+
+	for (size_t i = first; i < first + n; i++)
+		bytes += 8 + (strlen(nfs_page_name(p, i)) + 3) / 4 * 4;
+	return bytes;
+}
+
+static void removes_fit_into_a_compound(void **state)
+{
+	struct nfs_page *p = calloc(1, sizeof(*p));
+	char name[255];
+	size_t all = 0;
+
+	(void)state;
+	assert_non_null(p);
+	memset(name, 'n', sizeof(name));
+	for (size_t len = 1; nfs_page_add(p, name, len, len); len = len % 255 + 1)
+		;
+	assert_in_range(p->n, 40, PAGE_NAMES);
+	for (size_t first = 0; first < p->n; first++) {
+		size_t n = nfs_page_removes(p, first, 32);
+
+		assert_in_range(n, 1, 32);
+		assert_true(encoded(p, first, n) <= COMPOUND_BYTES);
+		all += n;
+	}
+	/* Many at a time, not one each. */
+	assert_true(all > 10 * p->n);
+	assert_int_equal(nfs_page_removes(p, 0, 32), 32);
+	assert_int_equal(nfs_page_removes(p, 0, 5), 5);
+	assert_int_equal(nfs_page_removes(p, p->n - 1, 32), 1);
+	assert_int_equal(nfs_page_removes(p, p->n, 32), 0);
+	free(p);
+}
+
 static void statuses(void **state)
 {
 	(void)state;
@@ -184,6 +226,7 @@ int main(void)
 		cmocka_unit_test(pages_take_any_honest_name),
 		cmocka_unit_test(pages_refuse_what_could_lead_away),
 		cmocka_unit_test(pages_are_bounded),
+		cmocka_unit_test(removes_fit_into_a_compound),
 		cmocka_unit_test(statuses),
 		cmocka_unit_test(errors_in_words),
 		cmocka_unit_test(attributes),
