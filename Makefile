@@ -240,7 +240,7 @@ check-fuzz: $(FUZZERS)
 #: make test-libnfs5 build with Debian 13's compiler and libraries
 test-libnfs5:
 	@tools/run-tests --timeout 900 tests/libnfs5
-test-real-api: all $(BENCH_TOOLS)
+test-real-api: all $(BENCH_TOOLS) $(FAULT_TOOLS)
 	@O=$(O) tests/cluster/test-real-api
 e2e: all $(BENCH_TOOLS)
 	@O=$(O) tools/run-tests --timeout 1500 --again tests/cluster/statefulset.test; status=$$?; \
