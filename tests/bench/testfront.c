@@ -280,7 +280,7 @@ static void on_gone(void *userdata)
 {
 	struct front *f = userdata;
 
-	loop_exit(f->loop, 3);
+	loop_exit(f->loop, 1);
 }
 
 static void on_term(struct sig *s, int signo, void *userdata)
