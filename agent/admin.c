@@ -201,19 +201,24 @@ static void get_rows(struct admin *a, struct http_exchange *x, enum admin_kind k
 	reply_document(x, list);
 }
 
+/* Answers where what x was to wait for did not begin; w: NULL without memory for it. */
+static void not_begun(struct http_exchange *x, struct waiting *w, struct err *e)
+{
+	if (w)
+		waiting_end(w);
+	else
+		(void)err_set(e, ENOMEM, "out of memory");
+	reply_err(x, e);
+}
+
 static void get_storage(struct admin *a, struct http_exchange *x, enum admin_storage what)
 {
 	struct waiting *w = waiting_new(a, x);
 	struct err e = ERR_NULL;
 	int r = w ? admin_storage_list(a->loop, a->view, what, on_storage, w, &e) : -ENOMEM;
 
-	if (r >= 0)
-		return;
-	if (w)
-		waiting_end(w);
-	if (!w)
-		(void)err_set(&e, ENOMEM, "out of memory");
-	reply_err(x, &e);
+	if (r < 0)
+		not_begun(x, w, &e);
 }
 
 static void get_trash(struct admin *a, struct http_exchange *x)
@@ -293,13 +298,8 @@ static void recover(
 	struct err e = ERR_NULL;
 	int r = w ? recovery_run(a->loop, a->view, o, fn, w, &e) : -ENOMEM;
 
-	if (r >= 0)
-		return;
-	if (w)
-		waiting_end(w);
-	if (!w)
-		(void)err_set(&e, ENOMEM, "out of memory");
-	reply_err(x, &e);
+	if (r < 0)
+		not_begun(x, w, &e);
 }
 
 static void post_restore(struct admin *a, struct http_exchange *x, const struct admin_order *o)
