@@ -15,16 +15,22 @@
 /* ---- attach
  * --------------------------------------------------------------------------------------- */
 
+/* Who waits again meanwhile is not among them. */
+static void take_all(struct list *waiters, struct list *ready)
+{
+	list_init(ready);
+	LIST_FOREACH (waiters, it) {
+		list_remove(it);
+		list_append(ready, it);
+	}
+}
+
 /* Lets those that waited go on, or end with the same error. */
 static void wake(struct list *waiters, const struct op *by, int r, int step)
 {
 	struct list ready;
 
-	list_init(&ready);
-	LIST_FOREACH (waiters, it) {
-		list_remove(it);
-		list_append(&ready, it);
-	}
+	take_all(waiters, &ready);
 	while (!list_empty(&ready)) {
 		struct op *op = LIST_FIRST(&ready, struct op, waiting);
 
@@ -41,12 +47,9 @@ static void wake(struct list *waiters, const struct op *by, int r, int step)
 /* Nothing of ours lies there, so that a list is empty; who waits to make something does so. */
 static void wake_bare(struct list *waiters)
 {
-	struct list ready = LIST_INIT(ready);
+	struct list ready;
 
-	LIST_FOREACH (waiters, it) {
-		list_remove(it);
-		list_append(&ready, it);
-	}
+	take_all(waiters, &ready);
 	while (!list_empty(&ready)) {
 		struct op *op = LIST_FIRST(&ready, struct op, waiting);
 
