@@ -168,6 +168,15 @@ static int record_new_done(struct op *op, const struct call *c)
 	return FIND_PARENT;
 }
 
+/* Another attempt took it back, or a server knew a name for longer than its file was there: from
+ * the beginning, once. */
+static int record_gone(struct op *op)
+{
+	if (!op->restarted)
+		return -ESTALE;
+	return op_refuse(op, EAGAIN, "the record of %s has just gone", wish(op)->pv);
+}
+
 /* The record of an earlier attempt, or of somebody else. */
 static int record_there(struct op *op)
 {
@@ -178,7 +187,7 @@ static int record_there(struct op *op)
 		return -op->err.code;
 	}
 	if (!empty && !op->has_record)
-		return op_refuse(op, EAGAIN, "the record of %s has just gone", wish(op)->pv);
+		return record_gone(op);
 	if (!empty && !record_is_live(&op->rec))
 		return op_refuse(op, EEXIST, "volume %s is reclaimed already (%s)", wish(op)->pv,
 			record_state_text(op->rec.state));
