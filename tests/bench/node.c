@@ -489,9 +489,11 @@ static int leave(const char *how, char **words)
 	if (streq(how, "reset")) {
 		if (nghttp2_submit_rst_stream(l.h2, NGHTTP2_FLAG_NONE, stream, NGHTTP2_CANCEL) < 0)
 			die("nghttp2");
+		link_flush(&l);
+		/* The stream that was reset is no refusal. */
+		l.refused = 0;
 		begin(&l);
 		end(&l);
-		link_flush(&l);
 		link_call(&l, "/csi.v1.Identity/Probe");
 	}
 	link_close(&l);
