@@ -158,7 +158,8 @@ nfs_start() { # name, ganesha options...
 nfs_do() { # verb, name, rest...
 	local verb=$1 name=$2
 	shift 2
-	"$fixtures/ganesha" "$verb" "$work/$name" "$@" >>"$work/$name.log" 2>&1
+	"$fixtures/ganesha" "$verb" "$work/$name" "$@" >>"$work/$name.log" 2>&1 ||
+		{ diag "ganesha $verb $name: $(tail -n 5 "$work/$name.log")" && return 1; }
 }
 export_dir() { # server, export → the directory as the server has it
 	echo "$work/$1/tree/${2#/}"
