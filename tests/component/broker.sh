@@ -33,7 +33,7 @@ broker_start() { # what runs it (nsenter ...), nothing for --host self
 	wait_until 20 front_pid
 }
 broker_stop() {
-	kill "$broker" 2>/dev/null
+	signal TERM "$broker"
 	wait "$broker"
 }
 # The front that runs now has said so.

@@ -106,10 +106,12 @@ finish() {
 setup() {
 	[ "$(id -u)" -eq 0 ] || skip_all "needs root for NFS servers and namespaces"
 	if [ -z "${BERTH_INSIDE:-}" ]; then
+		# All that the test starts has it in its environment.
+		export BERTH_INSIDE=$$-$EPOCHREALTIME
 		if [ -n "${BERTH_KUBECONFIG:-}" ]; then
-			BERTH_INSIDE=1 exec unshare --mount --propagation private "$0" "$@"
+			exec unshare --mount --propagation private "$0" "$@"
 		fi
-		BERTH_INSIDE=1 exec unshare --net --mount --propagation private "$0" "$@"
+		exec unshare --net --mount --propagation private "$0" "$@"
 	fi
 	[ -n "${BERTH_KUBECONFIG:-}" ] || ip link set lo up
 	work=$(mktemp -d "${BERTH_TMP:-/var/tmp}/berth-test.XXXXXX")
@@ -123,7 +125,7 @@ setup() {
 cleanup() {
 	trap - EXIT INT TERM
 	local pid name
-	for pid in "${daemons[@]}"; do kill "$pid" 2>/dev/null && kill -CONT "$pid" 2>/dev/null; done
+	for pid in "${daemons[@]}"; do signal TERM "$pid" && signal CONT "$pid"; done
 	for pid in "${daemons[@]}"; do end_pid "$pid"; done
 	for name in "${!nfs[@]}"; do
 		"$fixtures/ganesha" thaw "$work/$name" >/dev/null 2>&1
@@ -135,14 +137,19 @@ cleanup() {
 		rm -rf --one-file-system "$work"
 	fi
 }
+# Only to what this test has started: the pid of one that has ended may by now be a process of another test.
+signal() { # signal, pid
+	is_ours "$2" && kill "-$1" "$2" 2>/dev/null
+}
+is_ours() { grep -qsxzF "BERTH_INSIDE=$BERTH_INSIDE" "/proc/$1/environ"; }
 # SIGTERM was sent; SIGKILL after 5 s.
 end_pid() {
 	local i
 	for i in $(seq 100); do
-		kill -0 "$1" 2>/dev/null || break
+		is_ours "$1" || break
 		sleep 0.05
 	done
-	kill -KILL "$1" 2>/dev/null
+	signal KILL "$1"
 	wait "$1" 2>/dev/null
 }
 
@@ -228,7 +235,7 @@ provisioner_run() {
 declare -a under=()
 provisioner_ready() { curl -fsS http://127.0.0.1:9808/readyz; }
 provisioner_stop() { # signal
-	kill "-${1:-TERM}" "$provisioner_pid" 2>/dev/null
+	signal "${1:-TERM}" "$provisioner_pid"
 	wait "$provisioner_pid" 2>/dev/null
 }
 metric() { # name with labels as a fixed string → value
