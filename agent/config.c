@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/pathat.h"
 #include "base/str.h"
-#include "data/yaml.h"
 
 #define PATH_LEN_MAX 1024
 #define DRIVER_MAX 63
@@ -103,22 +102,6 @@ const struct agent_pool *agent_config_pool(const struct agent_config *c, const c
 /* ---- tables ------------------------------------------------------------------------------ */
 
 #define AT(member) offsetof(struct agent_config, member)
-#define KEY(name, decode_as, member)                                     \
-	{                                                                \
-		.key = (name), .type = (decode_as), .offset = AT(member) \
-	}
-#define TAKE(name, at, function)                                                           \
-	{                                                                                  \
-		.key = (name), .type = DECODE_CUSTOM, .offset = (at), .custom = (function) \
-	}
-#define PART(name, table)                                             \
-	{                                                             \
-		.key = (name), .type = DECODE_OBJECT, .sub = &(table) \
-	}
-#define SHARED(name, table, member)                                                         \
-	{                                                                                   \
-		.key = (name), .type = DECODE_OBJECT, .offset = AT(member), .sub = &(table) \
-	}
 
 static int skip(const json_t *value, void *target, struct err *e)
 {
@@ -128,19 +111,19 @@ static int skip(const json_t *value, void *target, struct err *e)
 	return 0;
 }
 /* A key that berth-provisioner alone reads, in the same file, and checks. */
-#define SKIP(name) TAKE(name, 0, skip)
+#define SKIP(name) DECODE_TAKE(name, 0, skip)
 
 static const struct decode_field driver_fields[] = {
-	KEY("nfs", DECODE_STRING, nfs_driver),
-	KEY("hostPath", DECODE_STRING, hostpath_driver),
+	DECODE_KEY("nfs", DECODE_STRING, AT(nfs_driver)),
+	DECODE_KEY("hostPath", DECODE_STRING, AT(hostpath_driver)),
 };
 static const struct decode_field registration_fields[] = {
-	KEY("watchdog", DECODE_DURATION, registration.watchdog),
-	KEY("retryMin", DECODE_DURATION, registration.min),
-	KEY("retryMax", DECODE_DURATION, registration.max),
+	DECODE_KEY("watchdog", DECODE_DURATION, AT(registration.watchdog)),
+	DECODE_KEY("retryMin", DECODE_DURATION, AT(registration.min)),
+	DECODE_KEY("retryMax", DECODE_DURATION, AT(registration.max)),
 };
 static const struct decode_field nfs_fields[] = {
-	TAKE("allow", AT(allow), settings_allow),
+	DECODE_TAKE("allow", AT(allow), settings_allow),
 	SKIP("worker"),
 	SKIP("operationTimeout"),
 	SKIP("queueTimeout"),
@@ -152,23 +135,23 @@ static const struct decode_table registration_table = DECODE_TABLE(registration_
 static const struct decode_table nfs_table = DECODE_TABLE(nfs_fields, true);
 
 static const struct decode_field agent_fields[] = {
-	PART("drivers", driver_table),
-	TAKE("pools", 0, take_pools),
-	TAKE("adminGroup", AT(admin_group), take_group),
-	KEY("exportIdle", DECODE_DURATION, export_idle),
-	KEY("statsCache", DECODE_DURATION, stats_cache),
-	PART("registration", registration_table),
+	DECODE_PART("drivers", 0, driver_table),
+	DECODE_TAKE("pools", 0, take_pools),
+	DECODE_TAKE("adminGroup", AT(admin_group), take_group),
+	DECODE_KEY("exportIdle", DECODE_DURATION, AT(export_idle)),
+	DECODE_KEY("statsCache", DECODE_DURATION, AT(stats_cache)),
+	DECODE_PART("registration", 0, registration_table),
 };
 static const struct decode_table agent_table = DECODE_TABLE(agent_fields, true);
 
 /* The NFS driver's name comes before the agent's own word for it. */
 static const struct decode_field config_fields[] = {
-	KEY("driver", DECODE_STRING, nfs_driver),
-	TAKE("listen", AT(listen), settings_listen),
-	SHARED("log", settings_log_table, log),
-	SHARED("kube", settings_kube_table, kube),
-	PART("nfs", nfs_table),
-	PART("agent", agent_table),
+	DECODE_KEY("driver", DECODE_STRING, AT(nfs_driver)),
+	DECODE_TAKE("listen", AT(listen), settings_listen),
+	DECODE_PART("log", AT(log), settings_log_table),
+	DECODE_PART("kube", AT(kube), settings_kube_table),
+	DECODE_PART("nfs", 0, nfs_table),
+	DECODE_PART("agent", 0, agent_table),
 	SKIP("aliases"),
 	SKIP("binding"),
 	SKIP("leaderElection"),
@@ -254,8 +237,6 @@ static void done(void *target)
 
 	free(c->pools);
 	settings_allow_done(&c->allow);
-	yaml_doc_free(c->doc);
-	free(c);
 }
 
 static const struct settings_format format = {
@@ -264,33 +245,23 @@ static const struct settings_format format = {
 	.doc = AT(doc),
 	.defaults = set_defaults,
 	.check = check_whole,
-	.free = done,
+	.done = done,
 };
 
 int agent_config_parse(
 	struct agent_config **ret, const char *name, const char *text, size_t size, struct err *e)
 {
-	void *c = NULL;
-	int r = settings_parse(&c, &format, name, text, size, e);
-
-	*ret = r < 0 ? *ret : c;
-	return r;
+	return settings_parse(ret, &format, name, text, size, e);
 }
 
 int agent_config_load(struct agent_config **ret, const char *path, struct err *e)
 {
-	void *c = NULL;
-	int r = settings_load(&c, &format, path, e);
-
-	*ret = r < 0 ? *ret : c;
-	return r;
+	return settings_load(ret, &format, path, e);
 }
 
 struct agent_config *agent_config_free(struct agent_config *c)
 {
-	if (c)
-		done(c);
-	return NULL;
+	return settings_free(&format, c);
 }
 
 bool agent_config_allows(const struct agent_config *c, const char *server, const char *export_)

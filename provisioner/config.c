@@ -4,13 +4,11 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/parse.h"
 #include "base/str.h"
-#include "data/yaml.h"
 
 /* Enough for what one process can use; a typing error must not eat all memory. */
 #define LIMIT_MAX 65536U
@@ -62,53 +60,36 @@ static int take_aliases(const json_t *value, void *target, struct err *e)
 }
 
 #define AT(member) offsetof(struct config, member)
-#define KEY(name, decode_as, member)                                     \
-	{                                                                \
-		.key = (name), .type = (decode_as), .offset = AT(member) \
-	}
-#define TAKE(name, at, function)                                                           \
-	{                                                                                  \
-		.key = (name), .type = DECODE_CUSTOM, .offset = (at), .custom = (function) \
-	}
-#define PART(name, table)                                             \
-	{                                                             \
-		.key = (name), .type = DECODE_OBJECT, .sub = &(table) \
-	}
-
-#define SHARED(name, table, member)                                                         \
-	{                                                                                   \
-		.key = (name), .type = DECODE_OBJECT, .offset = AT(member), .sub = &(table) \
-	}
 
 static const struct decode_field lease_fields[] = {
-	KEY("enabled", DECODE_BOOL, lease.enabled),
-	KEY("namespace", DECODE_STRING, lease.namespace_),
-	KEY("name", DECODE_STRING, lease.name),
-	KEY("leaseDuration", DECODE_DURATION, lease.duration),
-	KEY("renewDeadline", DECODE_DURATION, lease.renew_deadline),
-	KEY("retryPeriod", DECODE_DURATION, lease.retry),
+	DECODE_KEY("enabled", DECODE_BOOL, AT(lease.enabled)),
+	DECODE_KEY("namespace", DECODE_STRING, AT(lease.namespace_)),
+	DECODE_KEY("name", DECODE_STRING, AT(lease.name)),
+	DECODE_KEY("leaseDuration", DECODE_DURATION, AT(lease.duration)),
+	DECODE_KEY("renewDeadline", DECODE_DURATION, AT(lease.renew_deadline)),
+	DECODE_KEY("retryPeriod", DECODE_DURATION, AT(lease.retry)),
 };
 static const struct decode_field nfs_fields[] = {
-	KEY("worker", DECODE_STRING, nfs.worker),
-	KEY("operationTimeout", DECODE_DURATION, nfs.operation_timeout),
-	KEY("queueTimeout", DECODE_DURATION, nfs.queue_timeout),
-	KEY("idle", DECODE_DURATION, nfs.idle),
-	KEY("window", DECODE_UNSIGNED, nfs.window),
-	TAKE("allow", AT(nfs.allow), settings_allow),
+	DECODE_KEY("worker", DECODE_STRING, AT(nfs.worker)),
+	DECODE_KEY("operationTimeout", DECODE_DURATION, AT(nfs.operation_timeout)),
+	DECODE_KEY("queueTimeout", DECODE_DURATION, AT(nfs.queue_timeout)),
+	DECODE_KEY("idle", DECODE_DURATION, AT(nfs.idle)),
+	DECODE_KEY("window", DECODE_UNSIGNED, AT(nfs.window)),
+	DECODE_TAKE("allow", AT(nfs.allow), settings_allow),
 };
 static const struct decode_field orphan_fields[] = {
-	KEY("interval", DECODE_DURATION, orphans.interval),
-	KEY("grace", DECODE_DURATION, orphans.grace),
-	TAKE("remove", AT(orphans.remove), take_removal),
+	DECODE_KEY("interval", DECODE_DURATION, AT(orphans.interval)),
+	DECODE_KEY("grace", DECODE_DURATION, AT(orphans.grace)),
+	DECODE_TAKE("remove", AT(orphans.remove), take_removal),
 };
 static const struct decode_field retry_fields[] = {
-	KEY("min", DECODE_DURATION, retry.min),
-	KEY("max", DECODE_DURATION, retry.max),
+	DECODE_KEY("min", DECODE_DURATION, AT(retry.min)),
+	DECODE_KEY("max", DECODE_DURATION, AT(retry.max)),
 };
 static const struct decode_field limit_fields[] = {
-	KEY("claims", DECODE_UNSIGNED, limits.claims),
-	KEY("perServer", DECODE_UNSIGNED, limits.per_server),
-	KEY("reclaims", DECODE_UNSIGNED, limits.reclaims),
+	DECODE_KEY("claims", DECODE_UNSIGNED, AT(limits.claims)),
+	DECODE_KEY("perServer", DECODE_UNSIGNED, AT(limits.per_server)),
+	DECODE_KEY("reclaims", DECODE_UNSIGNED, AT(limits.reclaims)),
 };
 
 static const struct decode_table lease_table = DECODE_TABLE(lease_fields, true);
@@ -118,20 +99,20 @@ static const struct decode_table retry_table = DECODE_TABLE(retry_fields, true);
 static const struct decode_table limit_table = DECODE_TABLE(limit_fields, true);
 
 static const struct decode_field config_fields[] = {
-	KEY("driver", DECODE_STRING, driver),
-	TAKE("aliases", 0, take_aliases),
-	TAKE("binding", AT(assist), take_binding),
-	TAKE("listen", AT(listen), settings_listen),
-	SHARED("log", settings_log_table, log),
-	SHARED("kube", settings_kube_table, kube),
-	PART("leaderElection", lease_table),
-	PART("nfs", nfs_table),
-	KEY("trashTTL", DECODE_DURATION, trash_ttl),
-	PART("orphanScan", orphan_table),
-	PART("retry", retry_table),
-	PART("limits", limit_table),
+	DECODE_KEY("driver", DECODE_STRING, AT(driver)),
+	DECODE_TAKE("aliases", 0, take_aliases),
+	DECODE_TAKE("binding", AT(assist), take_binding),
+	DECODE_TAKE("listen", AT(listen), settings_listen),
+	DECODE_PART("log", AT(log), settings_log_table),
+	DECODE_PART("kube", AT(kube), settings_kube_table),
+	DECODE_PART("leaderElection", 0, lease_table),
+	DECODE_PART("nfs", 0, nfs_table),
+	DECODE_KEY("trashTTL", DECODE_DURATION, AT(trash_ttl)),
+	DECODE_PART("orphanScan", 0, orphan_table),
+	DECODE_PART("retry", 0, retry_table),
+	DECODE_PART("limits", 0, limit_table),
 	/* berth-agent's part of the same file: checked there. */
-	KEY("agent", DECODE_JSON, agent),
+	DECODE_KEY("agent", DECODE_JSON, AT(agent)),
 };
 static const struct decode_table config_table = DECODE_TABLE(config_fields, true);
 
@@ -245,8 +226,6 @@ static void done(void *target)
 	struct config *c = target;
 
 	settings_allow_done(&c->nfs.allow);
-	yaml_doc_free(c->doc);
-	free(c);
 }
 
 static const struct settings_format format = {
@@ -255,33 +234,23 @@ static const struct settings_format format = {
 	.doc = AT(doc),
 	.defaults = set_defaults,
 	.check = check_whole,
-	.free = done,
+	.done = done,
 };
 
 int config_parse(
 	struct config **ret, const char *name, const char *text, size_t size, struct err *e)
 {
-	void *c = NULL;
-	int r = settings_parse(&c, &format, name, text, size, e);
-
-	*ret = r < 0 ? *ret : c;
-	return r;
+	return settings_parse(ret, &format, name, text, size, e);
 }
 
 int config_load(struct config **ret, const char *path, struct err *e)
 {
-	void *c = NULL;
-	int r = settings_load(&c, &format, path, e);
-
-	*ret = r < 0 ? *ret : c;
-	return r;
+	return settings_load(ret, &format, path, e);
 }
 
 struct config *config_free(struct config *c)
 {
-	if (c)
-		done(c);
-	return NULL;
+	return settings_free(&format, c);
 }
 
 bool config_is_ours(const struct config *c, const char *provisioner)

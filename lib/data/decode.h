@@ -49,6 +49,20 @@ struct decode_table {
 			objects) */
 };
 
+/* Fields by what they are; at is an offsetof(). */
+#define DECODE_KEY(name, as, at)                            \
+	{                                                   \
+		.key = (name), .type = (as), .offset = (at) \
+	}
+#define DECODE_TAKE(name, at, function)                                                    \
+	{                                                                                  \
+		.key = (name), .type = DECODE_CUSTOM, .offset = (at), .custom = (function) \
+	}
+#define DECODE_PART(name, at, table)                                                  \
+	{                                                                             \
+		.key = (name), .type = DECODE_OBJECT, .offset = (at), .sub = &(table) \
+	}
+
 #define DECODE_TABLE(array, is_strict)                  \
 	{                                               \
 		(array), ELEMENTSOF(array), (is_strict) \

@@ -30,23 +30,15 @@ static int take_format(const json_t *value, void *target, struct err *e)
 }
 
 static const struct decode_field log_fields[] = {
-	{.key = "level",
-		.type = DECODE_CUSTOM,
-		.offset = offsetof(struct settings_log, level),
-		.custom = take_level},
-	{.key = "format",
-		.type = DECODE_CUSTOM,
-		.offset = offsetof(struct settings_log, format),
-		.custom = take_format},
+	DECODE_TAKE("level", offsetof(struct settings_log, level), take_level),
+	DECODE_TAKE("format", offsetof(struct settings_log, format), take_format),
 };
 const struct decode_table settings_log_table = DECODE_TABLE(log_fields, true);
 
 static const struct decode_field kube_fields[] = {
-	{.key = "qps", .type = DECODE_DOUBLE, .offset = offsetof(struct settings_kube, qps)},
-	{.key = "burst", .type = DECODE_DOUBLE, .offset = offsetof(struct settings_kube, burst)},
-	{.key = "inFlight",
-		.type = DECODE_UNSIGNED,
-		.offset = offsetof(struct settings_kube, in_flight)},
+	DECODE_KEY("qps", DECODE_DOUBLE, offsetof(struct settings_kube, qps)),
+	DECODE_KEY("burst", DECODE_DOUBLE, offsetof(struct settings_kube, burst)),
+	DECODE_KEY("inFlight", DECODE_UNSIGNED, offsetof(struct settings_kube, in_flight)),
 };
 const struct decode_table settings_kube_table = DECODE_TABLE(kube_fields, true);
 
@@ -145,31 +137,37 @@ bool settings_allow_names(const struct settings_allow *a, const char *server, co
 
 /* ---- the whole --------------------------------------------------------------------------- */
 
+static struct yaml_doc **doc_of(const struct settings_format *f, void *target)
+{
+	return (struct yaml_doc **)(void *)((char *)target + f->doc);
+}
+
 /* Takes doc. */
-static int take(void **ret, const struct settings_format *f, const char *name, struct yaml_doc *doc,
+static int take(void *ret, const struct settings_format *f, const char *name, struct yaml_doc *doc,
 	struct err *e)
 {
-	char *target = calloc(1, f->size);
+	void *target = calloc(1, f->size);
 	int r = 0;
 
 	if (!target) {
 		yaml_doc_free(doc);
 		return err_set(e, ENOMEM, "out of memory");
 	}
-	*(struct yaml_doc **)(void *)(target + f->doc) = doc;
+	*doc_of(f, target) = doc;
 	f->defaults(target);
 	if (doc && yaml_root(doc) && !json_is_null(yaml_root(doc)))
 		r = yaml_decode(doc, f->table, target, e);
 	if (r >= 0)
 		r = f->check(target, name, e);
-	if (r < 0)
-		f->free(target);
-	else
-		*ret = target;
-	return r < 0 ? r : 0;
+	if (r < 0) {
+		settings_free(f, target);
+		return r;
+	}
+	memcpy(ret, &target, sizeof(target));
+	return 0;
 }
 
-int settings_parse(void **ret, const struct settings_format *f, const char *name, const char *text,
+int settings_parse(void *ret, const struct settings_format *f, const char *name, const char *text,
 	size_t size, struct err *e)
 {
 	struct yaml_doc *doc = NULL;
@@ -178,12 +176,22 @@ int settings_parse(void **ret, const struct settings_format *f, const char *name
 	return r < 0 ? r : take(ret, f, name, doc, e);
 }
 
-int settings_load(void **ret, const struct settings_format *f, const char *path, struct err *e)
+int settings_load(void *ret, const struct settings_format *f, const char *path, struct err *e)
 {
 	struct yaml_doc *doc = NULL;
 	int r = path ? yaml_load_file(&doc, path, e) : 0;
 
 	return r < 0 ? r : take(ret, f, path, doc, e);
+}
+
+void *settings_free(const struct settings_format *f, void *target)
+{
+	if (!target)
+		return NULL;
+	f->done(target);
+	yaml_doc_free(*doc_of(f, target));
+	free(target);
+	return NULL;
 }
 
 int settings_complain(const struct yaml_doc *doc, const char *name, const char *part,

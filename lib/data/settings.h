@@ -61,14 +61,17 @@ struct settings_format {
 	void (*defaults)(void *target);
 	/* What the table cannot see; settings_complain() says where. */
 	int (*check)(const void *target, const char *name, struct err *e);
-	void (*free)(void *target); /* document and all */
+	/* What the struct owns besides its document. */
+	void (*done)(void *target);
 };
-/* Reads path (NULL: defaults alone; an empty file is that, too). *ret goes to the format's free().
- * -errno; the error begins with "file:line: key: ". */
-int settings_load(void **ret, const struct settings_format *f, const char *path, struct err *e);
+/* Reads path (NULL: defaults alone; an empty file is that, too). ret: where the pointer to the
+ * struct goes, for settings_free(). -errno; the error begins with "file:line: key: ". */
+int settings_load(void *ret, const struct settings_format *f, const char *path, struct err *e);
 /* The same from memory. */
-int settings_parse(void **ret, const struct settings_format *f, const char *name, const char *text,
+int settings_parse(void *ret, const struct settings_format *f, const char *name, const char *text,
 	size_t size, struct err *e);
+/* NULL, for any target, NULL included. */
+void *settings_free(const struct settings_format *f, void *target);
 /* Puts "name:line: part.key: " before e's text; part may be NULL. e's code, negative. */
 int settings_complain(const struct yaml_doc *doc, const char *name, const char *part,
 	const char *key, struct err *e);
