@@ -582,7 +582,7 @@ struct front *front_free(struct front *f)
 	kube_client_free(f->client);
 	figures_free(f->figures);
 	timer_free(f->upkeep);
-	filewatch_free(f->watch);
+	reload_free(f->reload);
 	fd_close(f->host);
 	for (size_t i = 0; i < ELEMENTSOF(f->signals); i++)
 		sig_free(f->signals[i]);

@@ -63,9 +63,9 @@ struct front {
 	struct admin *admin;
 	struct probes *probes;
 	struct timer *upkeep;
-	struct sig *signals[3];
-	struct filewatch *watch; /* of the configuration */
-	int status;              /* exit code */
+	struct sig *signals[2];
+	struct reload *reload;
+	int status; /* exit code */
 };
 
 /* Everything up to the filter and the first order. *ret is there on failure, too, for front_free().
@@ -86,7 +86,7 @@ void front_host_check(struct front *f);
 
 /* front_config.c */
 int front_config_load(struct front *f, struct err *e);
-/* SIGHUP, or another content: front_end(), for the broker to start us anew. */
+/* Another content: front_end(), for the broker to start us anew. */
 int front_config_watch(struct front *f, struct err *e);
 /* "", or why nothing is published from the pool. */
 const char *front_config_pool(const struct front *f, const struct agent_pool *p);

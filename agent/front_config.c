@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* front_config.c: the front's configuration: read, held against the command line, watched */
 #include <errno.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include "agent/front.h"
@@ -68,11 +67,13 @@ static bool is_same(const struct agent_config *a, const struct agent_config *b)
 
 /* Every part was made with the old one; the broker starts a front with the new one in the time that
  * a reload of all of them would take. */
-static void reload(struct front *f)
+static void on_reload(struct reload *r, void *userdata)
 {
+	struct front *f = userdata;
 	_cleanup_(agent_config_freep) struct agent_config *c = NULL;
 	struct err e = ERR_NULL;
 
+	(void)r;
 	if (f->stopping)
 		return;
 	if (agent_config_load(&c, f->config_path, &e) < 0)
@@ -83,29 +84,7 @@ static void reload(struct front *f)
 		front_end(f, "the configuration has changed, berth-front is started anew with it");
 }
 
-static void on_hup(struct sig *s, int signo, void *userdata)
-{
-	(void)s;
-	(void)signo;
-	reload(userdata);
-}
-
-static void on_file(struct filewatch *w, void *userdata)
-{
-	(void)w;
-	reload(userdata);
-}
-
 int front_config_watch(struct front *f, struct err *e)
 {
-	int r;
-
-	if (!f->config_path) {
-		signal(SIGHUP, SIG_IGN);
-		return 0;
-	}
-	r = sig_new(&f->signals[2], f->loop, SIGHUP, on_hup, f);
-	if (r < 0)
-		return err_sys(e, r, "cannot take SIGHUP");
-	return filewatch_new(&f->watch, f->loop, f->config_path, on_file, f, e);
+	return reload_new(&f->reload, f->loop, f->config_path, on_reload, f, e);
 }

@@ -258,7 +258,7 @@ struct provisioner *provisioner_free(struct provisioner *p)
 	strpool_free(p->pool);
 	stats_free(p->stats);
 	delays_free(p->delays);
-	filewatch_free(p->watch);
+	reload_free(p->reload);
 	timer_free(p->grace);
 	for (size_t i = 0; i < ELEMENTSOF(p->signals); i++)
 		sig_free(p->signals[i]);

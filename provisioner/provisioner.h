@@ -44,8 +44,8 @@ struct provisioner {
 	struct lease *lease; /* NULL without leader election */
 	struct http_server *http;
 	struct stats *stats;
-	struct sig *signals[3];
-	struct filewatch *watch;
+	struct sig *signals[2];
+	struct reload *reload;
 	struct timer *grace; /* how long a graceful end may take */
 	struct classes classes;
 	struct ledger ledger;

@@ -114,13 +114,15 @@ static void use(struct provisioner *p, struct config *c)
 		orphans_rearm(p->orphans);
 }
 
-static void reload(struct provisioner *p)
+static void on_reload(struct reload *r, void *userdata)
 {
+	struct provisioner *p = userdata;
 	_cleanup_(config_freep) struct config *c = NULL;
 	struct err e = ERR_NULL;
 	char keys[128];
 
-	if (!p->config_path || p->stopping)
+	(void)r;
+	if (p->stopping)
 		return;
 	if (config_load(&c, p->config_path, &e) >= 0 && !streq(c->driver, p->config->driver))
 		err_set(&e, EINVAL, "%s: driver cannot change while we run", p->config_path);
@@ -135,19 +137,6 @@ static void reload(struct provisioner *p)
 		keys);
 }
 
-static void on_hup(struct sig *s, int signo, void *userdata)
-{
-	(void)s;
-	(void)signo;
-	reload(userdata);
-}
-
-static void on_file(struct filewatch *w, void *userdata)
-{
-	(void)w;
-	reload(userdata);
-}
-
 int run_signals(struct provisioner *p, struct err *e)
 {
 	int r = timer_new_exact(&p->grace, p->loop, on_grace, p);
@@ -157,13 +146,9 @@ int run_signals(struct provisioner *p, struct err *e)
 		r = sig_new(&p->signals[0], p->loop, SIGTERM, on_term, p);
 	if (r >= 0)
 		r = sig_new(&p->signals[1], p->loop, SIGINT, on_term, p);
-	if (r >= 0)
-		r = sig_new(&p->signals[2], p->loop, SIGHUP, on_hup, p);
 	if (r < 0)
 		return err_sys(e, r, "cannot catch signals");
-	if (p->config_path)
-		r = filewatch_new(&p->watch, p->loop, p->config_path, on_file, p, e);
-	return r;
+	return reload_new(&p->reload, p->loop, p->config_path, on_reload, p, e);
 }
 
 /* ---- leadership -------------------------------------------------------------------------- */

@@ -86,4 +86,14 @@ int filewatch_new(struct filewatch **ret, struct loop *l, const char *path, file
 struct filewatch *filewatch_free(struct filewatch *w);
 DEFINE_CLEANUP(struct filewatch *, filewatch_free)
 
+/* Reports that a daemon is to read its configuration again: SIGHUP came, or the file is another, as
+ * filewatch has it. Without a file (path NULL) SIGHUP is taken, so that it ends nothing, and
+ * nothing is reported. */
+struct reload;
+typedef void (*reload_fn)(struct reload *r, void *userdata);
+int reload_new(struct reload **ret, struct loop *l, const char *path, reload_fn fn, void *userdata,
+	struct err *e);
+struct reload *reload_free(struct reload *r);
+DEFINE_CLEANUP(struct reload *, reload_free)
+
 #endif
