@@ -84,50 +84,40 @@ static int element_next(struct items *s, char c)
 	return 0;
 }
 
-/* Within or behind a value of the list that is not wanted. */
-static int rest_next(struct items *s, char c)
+/* Within any value; whether the byte closes a bracket. */
+static bool nested_next(struct items *s, char c)
 {
 	switch (c) {
 	case '"':
 		s->in_string = true;
-		break;
+		return false;
 	case '{':
 	case '[':
 		s->depth++;
-		break;
+		return false;
 	case '}':
 	case ']':
-		if (--s->depth == 0)
-			s->state = ITEMS_END;
-		break;
-	case ',':
-		if (s->depth == 1)
-			s->state = ITEMS_KEY;
-		break;
+		s->depth--;
+		return true;
 	default:
-		break;
+		return false;
 	}
+}
+
+/* Within or behind a value of the list that is not wanted. */
+static int rest_next(struct items *s, char c)
+{
+	if (nested_next(s, c) && s->depth == 0)
+		s->state = ITEMS_END;
+	else if (c == ',' && s->depth == 1)
+		s->state = ITEMS_KEY;
 	return 0;
 }
 
 /* 1 at the byte that ends what is captured. */
 static int capture_next(struct items *s, char c)
 {
-	switch (c) {
-	case '"':
-		s->in_string = true;
-		break;
-	case '{':
-	case '[':
-		s->depth++;
-		break;
-	case '}':
-	case ']':
-		return --s->depth == s->base;
-	default:
-		break;
-	}
-	return 0;
+	return nested_next(s, c) && s->depth == s->base;
 }
 
 static int key_begin(struct items *s, char c)
