@@ -11,7 +11,6 @@
 #include "base/str.h"
 
 #define PATH_LEN_MAX 1024
-#define DRIVER_MAX 63
 
 static int take_group(const json_t *value, void *target, struct err *e)
 {
@@ -182,28 +181,12 @@ static void set_defaults(void *target)
 
 /* ---- checks across keys ------------------------------------------------------------------ */
 
-/* A CSIDriver's name, which is also a part of two paths. */
-static int check_driver(const char *s, struct err *e)
-{
-	size_t n = strlen(s);
-
-	if (n == 0)
-		return 0;
-	if (n > DRIVER_MAX || strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789.-") != n ||
-		!strchr("abcdefghijklmnopqrstuvwxyz0123456789", s[0]) || strstr(s, ".."))
-		return err_set(e, EINVAL,
-			"\"%s\" is no name of a driver (a DNS name in lower case, at most %d "
-			"bytes)",
-			s, DRIVER_MAX);
-	return 0;
-}
-
 static int check_drivers(const struct agent_config *c, struct err *e)
 {
-	int r = check_driver(c->nfs_driver, e);
+	int r = settings_check_driver(c->nfs_driver, e);
 
 	if (r >= 0)
-		r = check_driver(c->hostpath_driver, e);
+		r = settings_check_driver(c->hostpath_driver, e);
 	if (r < 0)
 		return r;
 	if (!*c->nfs_driver && !*c->hostpath_driver)
@@ -225,7 +208,7 @@ static int check_whole(const void *target, const char *name, struct err *e)
 	else if (c->registration.watchdog < SECONDS(1))
 		err_set(e, EINVAL, "watchdog must be at least 1s");
 	else
-		return 0;
+		return settings_check_kube(&c->kube, c->doc, name, e);
 	return settings_complain(c->doc, name, "agent", key, e);
 }
 

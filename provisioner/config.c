@@ -172,7 +172,6 @@ static int check_numbers(const struct config *c, const char *name, struct err *e
 		{"limits", "claims", c->limits.claims, LIMIT_MAX},
 		{"limits", "perServer", c->limits.per_server, LIMIT_MAX},
 		{"limits", "reclaims", c->limits.reclaims, LIMIT_MAX},
-		{"kube", "inFlight", c->kube.in_flight, LIMIT_MAX},
 		{"nfs", "window", c->nfs.window, WINDOW_MAX},
 	};
 
@@ -187,18 +186,10 @@ static int check_numbers(const struct config *c, const char *name, struct err *e
 
 static int check_rest(const struct config *c, const char *name, struct err *e)
 {
-	if (str_empty(c->driver) || strlen(c->driver) > 63) {
-		err_set(e, EINVAL, "must have 1 to 63 bytes");
+	if (!*c->driver)
+		err_set(e, EINVAL, "must not be empty");
+	if (!*c->driver || settings_check_driver(c->driver, e) < 0)
 		return settings_complain(c->doc, name, NULL, "driver", e);
-	}
-	if (!(c->kube.qps > 0)) {
-		err_set(e, EINVAL, "must be above 0");
-		return settings_complain(c->doc, name, "kube", "qps", e);
-	}
-	if (!(c->kube.burst >= 1)) {
-		err_set(e, EINVAL, "must be at least 1");
-		return settings_complain(c->doc, name, "kube", "burst", e);
-	}
 	if (c->retry.min < MILLISECONDS(1) || c->retry.max < c->retry.min) {
 		err_set(e, EINVAL, "must be above 0, and not above retry.max");
 		return settings_complain(c->doc, name, "retry", "min", e);
@@ -210,14 +201,17 @@ static int check_rest(const struct config *c, const char *name, struct err *e)
 	return 0;
 }
 
-static int check_whole(const void *c, const char *name, struct err *e)
+static int check_whole(const void *target, const char *name, struct err *e)
 {
+	const struct config *c = target;
 	int r = check_lease(c, name, e);
 
 	if (r >= 0)
 		r = check_numbers(c, name, e);
 	if (r >= 0)
 		r = check_rest(c, name, e);
+	if (r >= 0)
+		r = settings_check_kube(&c->kube, c->doc, name, e);
 	return r;
 }
 

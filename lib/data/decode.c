@@ -149,13 +149,16 @@ static int get_duration(const struct decode_level *l, const json_t *v, uint64_t 
 {
 	const char *text;
 	uint64_t ns;
-	int r = get_string(l, v, &text);
+	int r;
 
+	if (!json_is_string(v))
+		return fail(l, EBADMSG, "must be a duration such as 90s or 1h30m");
+	r = get_string(l, v, &text);
 	if (r < 0)
 		return r;
 	r = parse_duration(text, &ns);
 	if (r == -ERANGE)
-		return fail(l, ERANGE, "'%.40s' is too long", text);
+		return fail(l, ERANGE, "'%.40s' is negative or too long", text);
 	if (r < 0)
 		return fail(l, EBADMSG, "'%.40s' is not a duration such as 90s or 1h30m", text);
 	*ret = ns;

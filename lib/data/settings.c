@@ -2,12 +2,17 @@
 /* settings.c: reading a configuration, and the keys that more than one program has */
 #include "data/settings.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/parse.h"
 #include "base/str.h"
+
+/* More serves no server; a typing error must not eat all memory. */
+#define IN_FLIGHT_MAX 65536U
+#define DRIVER_MAX 63 /* Kubernetes' limit for a CSIDriver */
 
 static int take_level(const json_t *value, void *target, struct err *e)
 {
@@ -42,6 +47,48 @@ static const struct decode_field kube_fields[] = {
 };
 const struct decode_table settings_kube_table = DECODE_TABLE(kube_fields, true);
 
+int settings_check_driver(const char *s, struct err *e)
+{
+	const char *const first = "abcdefghijklmnopqrstuvwxyz0123456789";
+	size_t n = strlen(s);
+
+	if (n == 0)
+		return 0;
+	if (n > DRIVER_MAX || strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789.-") != n ||
+		!strchr(first, s[0]) || !strchr(first, s[n - 1]) || strstr(s, ".."))
+		return err_set(e, EINVAL,
+			"\"%s\" is no name of a driver (a DNS name in lower case, at most %d "
+			"bytes)",
+			s, DRIVER_MAX);
+	return 0;
+}
+
+int settings_check_kube(
+	const struct settings_kube *k, const struct yaml_doc *doc, const char *name, struct err *e)
+{
+	const char *key = "inFlight";
+
+	if (!(k->qps > 0)) {
+		key = "qps";
+		err_set(e, EINVAL, "must be above 0");
+	} else if (!(k->burst >= 1)) {
+		key = "burst";
+		err_set(e, EINVAL, "must be at least 1");
+	} else if (k->in_flight == 0 || k->in_flight > IN_FLIGHT_MAX) {
+		err_set(e, ERANGE, "must be from 1 to %u", IN_FLIGHT_MAX);
+	} else {
+		return 0;
+	}
+	return settings_complain(doc, name, "kube", key, e);
+}
+
+static bool is_address(const char *s)
+{
+	struct in6_addr a;
+
+	return !*s || inet_pton(AF_INET, s, &a) == 1 || inet_pton(AF_INET6, s, &a) == 1;
+}
+
 int settings_listen(const json_t *value, void *target, struct err *e)
 {
 	struct settings_listen *l = target;
@@ -67,6 +114,8 @@ int settings_listen(const json_t *value, void *target, struct err *e)
 		return err_set(e, EINVAL, "the address is too long");
 	memcpy(l->address, s, n);
 	l->address[n] = '\0';
+	if (!is_address(l->address))
+		return err_set(e, EINVAL, "%s is no IP address", l->address);
 	l->port = (uint16_t)port;
 	l->on = true;
 	return 0;

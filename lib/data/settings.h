@@ -53,6 +53,12 @@ void settings_allow_done(struct settings_allow *a);
 /* Whether the list names it: false where the list is empty. */
 bool settings_allow_names(const struct settings_allow *a, const char *server, const char *export_);
 
+/* Whether s can be the name of a driver, which is also a part of paths; "" can. */
+int settings_check_driver(const char *s, struct err *e);
+/* kube's numbers, in settings_format's check. */
+int settings_check_kube(
+	const struct settings_kube *k, const struct yaml_doc *doc, const char *name, struct err *e);
+
 /* What a program makes of the file: a struct that its table fills. */
 struct settings_format {
 	const struct decode_table *table;

@@ -125,7 +125,13 @@ static const struct {
 	{"agent: {registration: {retryMin: 9s, retryMax: 8s}}\n", "agent.registration"},
 	{"agent: {registration: {watchdog: 1ms}}\n", "agent.registration"},
 	{"agent: {statsCache: soon}\n", "agent.statsCache"},
+	{"agent: {statsCache: 5}\n", "must be a duration"},
+	{"agent: {exportIdle: -1s}\n", "negative"},
+	{"kube: {qps: 0}\n", "c.yaml:1: kube.qps"},
+	{"kube: {burst: 0.5}\n", "kube.burst"},
+	{"kube: {inFlight: 0}\n", "kube.inFlight"},
 	{"listen: 9808\n", "listen"},
+	{"listen: 'localhost:9808'\n", "no IP address"},
 };
 
 static void wrong_keys_are_named(void **state)
