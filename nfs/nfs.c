@@ -384,9 +384,12 @@ static int start_pool(
 		.backoff_min_ns = BACKOFF_MIN,
 		.backoff_max_ns = BACKOFF_MAX,
 	};
-	int r = o->pool_new ? o->pool_new(&options, &b->pool, o->pool_userdata)
-			    : worker_pool_new(&b->pool, l, &options);
+	int r;
 
+	if (!o->pool_new && access(b->program, X_OK) < 0)
+		return err_sys(e, errno, "cannot run the NFS worker %s", b->program);
+	r = o->pool_new ? o->pool_new(&options, &b->pool, o->pool_userdata)
+			: worker_pool_new(&b->pool, l, &options);
 	return r < 0 ? err_sys(e, r, "cannot make the pool of NFS workers") : 0;
 }
 
