@@ -18,8 +18,6 @@ static int check(const struct front_options *o, struct err *e)
 	if (strlen(o->node) > NODE_MAX ||
 		strspn(o->node, "abcdefghijklmnopqrstuvwxyz0123456789.-") != strlen(o->node))
 		return err_set(e, EINVAL, "--node %s: is no name of a Node", o->node);
-	if (str_empty(o->mountinfo))
-		return err_set(e, EINVAL, "berth-front is started by berth-agent, not by hand");
 	if (o->kubelet_root[0] != '/' || str_ends_with(o->kubelet_root, "/"))
 		return err_set(e, EINVAL,
 			"--kubelet-root %s: must be absolute, without a / at its end",
@@ -53,6 +51,8 @@ int front_options_parse(struct front_options *ret, int argc, char *const *argv, 
 	};
 	int c, r;
 
+	if (argc < 2 || !streq(argv[1], "--mountinfo"))
+		return err_set(e, EINVAL, "berth-front is started by berth-agent, not by people");
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) >= 0) {
 		if (c == '?')

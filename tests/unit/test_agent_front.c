@@ -65,9 +65,10 @@ static void options(void **state)
 static const struct {
 	const char *line, *error;
 } wrong[] = {
-	{"", "--node"},
 	{"--node n1", "berth-agent"},
 	{"--mountinfo /m", "--node"},
+	{"", "not by people"},
+	{"--help", "not by people"},
 	{"--mountinfo /m --node N1", "N1"},
 	{"--mountinfo /m --node a/b", "a/b"},
 	{"--mountinfo /m --node n --kubelet-root var", "--kubelet-root var"},
