@@ -183,7 +183,14 @@ static int start(struct api *a, struct parts *p, const struct options *o, struct
 	if (o->faults && load_faults(a, o->faults, e) < 0)
 		return -EINVAL;
 	r = start_http(&p->http, a, o, e);
-	return r < 0 ? r : write_files(o, http_server_port(p->http), e);
+	if (r == 0)
+		r = write_files(o, http_server_port(p->http), e);
+	if (r == 0 && o->unix_path)
+		fprintf(stderr, "devapi: listening on %s\n", o->unix_path);
+	else if (r == 0)
+		fprintf(stderr, "devapi: listening on %s port %u\n", o->address,
+			http_server_port(p->http));
+	return r;
 }
 
 static void stop(struct api *a, struct parts *p)
@@ -217,12 +224,10 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	r = start(&a, &p, &o, &e);
-	if (r == 0) {
-		fprintf(stderr, "devapi: listening on %s\n", o.unix_path ? o.unix_path : o.address);
+	if (r == 0)
 		r = loop_run(a.loop);
-	} else {
+	else
 		fprintf(stderr, "devapi: %s\n", e.text);
-	}
 	stop(&a, &p);
 	return r < 0 ? 1 : r;
 }
