@@ -111,6 +111,13 @@ static int set_export(struct parse *s, const char *value, struct err *e)
 	return s->p->export_ ? 0 : err_sys(e, ENOMEM, "cannot keep the export");
 }
 
+/* csi-driver-nfs' word for it. */
+static int set_share(struct parse *s, const char *value, struct err *e)
+{
+	return s->p->export_ ? err_set(e, EINVAL, "cannot stand beside export")
+			     : set_export(s, value, e);
+}
+
 static int set_pattern(struct parse *s, const char *value, struct err *e)
 {
 	int r = pattern_check(value, e);
@@ -119,6 +126,13 @@ static int set_pattern(struct parse *s, const char *value, struct err *e)
 		return r;
 	s->p->pattern = strdup(value);
 	return s->p->pattern ? 0 : err_sys(e, ENOMEM, "cannot keep the pattern");
+}
+
+/* Likewise; a pattern may hold its variables. */
+static int set_sub_dir(struct parse *s, const char *value, struct err *e)
+{
+	return s->p->pattern ? err_set(e, EINVAL, "cannot stand beside pathPattern")
+			     : set_pattern(s, value, e);
 }
 
 static int parse_id(const char *value, uint32_t *ret, struct err *e)
@@ -305,7 +319,9 @@ static const struct {
 } table[] = {
 	{"server", set_server},
 	{"export", set_export},
+	{"share", set_share},
 	{"pathPattern", set_pattern},
+	{"subDir", set_sub_dir},
 	{"uid", set_uid},
 	{"gid", set_gid},
 	{"mode", set_mode},

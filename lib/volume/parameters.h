@@ -34,10 +34,10 @@ struct parameters {
 
 /*
  * json: the class's parameters (object of strings) or NULL; mount_options: its mountOptions or
- * NULL; retain: reclaimPolicy Retain. -EINVAL with the parameter's name and the reason. onDelete
- * and archiveOnDelete are understood as in the peers (nfs.md 1.2, 1.4); reclaimPolicy Retain with
- * an erasing reclaim is refused by name. csi.storage.k8s.io/ keys: fstype must be empty or nfs,
- * secrets are refused, others are unknown.
+ * NULL; retain: reclaimPolicy Retain. -EINVAL with the parameter's name and the reason. onDelete,
+ * archiveOnDelete, share and subDir are understood as in the peers (nfs.md 1.2, 1.4);
+ * reclaimPolicy Retain with an erasing reclaim is refused by name. csi.storage.k8s.io/ keys: fstype
+ * must be empty or nfs, secrets are refused, others are unknown.
  */
 int parameters_parse(struct parameters *ret, const json_t *json, const json_t *mount_options,
 	bool retain, struct err *e);

@@ -106,6 +106,11 @@ static void bad_ones_are_named(void **state)
 		{"{\"server\":\"s\",\"export\":\"/a\\nb\"}", "export"},
 		{"{" BASE ",\"pathPattern\":\"\"}", "pathPattern"},
 		{"{" BASE ",\"pathPattern\":\"../x\"}", "pathPattern"},
+		{"{\"server\":\"s\",\"share\":\"e\"}", "share: must be"},
+		{"{" BASE ",\"share\":\"/e\"}", "share: cannot stand beside export"},
+		{"{" BASE ",\"subDir\":\"../x\"}", "subDir"},
+		{"{" BASE ",\"pathPattern\":\"x\",\"subDir\":\"x\"}",
+			"subDir: cannot stand beside pathPattern"},
 		{"{" BASE ",\"uid\":\"-1\"}", "uid"},
 		{"{" BASE ",\"uid\":\"4294967295\"}", "uid"},
 		{"{" BASE ",\"gid\":\"none\"}", "gid"},
@@ -194,6 +199,22 @@ static void peers_words(void **state)
 	}
 }
 
+/* A StorageClass of csi-driver-nfs. */
+static void share_and_sub_dir(void **state)
+{
+	struct parameters p;
+
+	(void)state;
+	assert_int_equal(parse(&p,
+				 "{\"server\":\"s\",\"share\":\"/e/\","
+				 "\"subDir\":\"${pvc.metadata.namespace}/${pvc.metadata.name}\"}",
+				 NULL, false, NULL),
+		0);
+	assert_string_equal(p.export_, "/e");
+	assert_string_equal(p.pattern, "${pvc.metadata.namespace}/${pvc.metadata.name}");
+	parameters_done(&p);
+}
+
 static void retain_refuses_erasing_reclaim(void **state)
 {
 	static const char *const words[] = {"Delete", "Archive", "Recycle"};
@@ -278,6 +299,7 @@ int main(void)
 		cmocka_unit_test(bad_ones_are_named),
 		cmocka_unit_test(none_at_all),
 		cmocka_unit_test(peers_words),
+		cmocka_unit_test(share_and_sub_dir),
 		cmocka_unit_test(retain_refuses_erasing_reclaim),
 		cmocka_unit_test(versions),
 		cmocka_unit_test(root_export),
