@@ -247,7 +247,7 @@ e2e: all $(BENCH_TOOLS)
 		! [ -f $(O)/e2e.txt ] || cat $(O)/e2e.txt; exit $$status
 demo:
 	@tools/deps build demo
-	@$(MAKE) --no-print-directory all $(O)/tests/bench/kubelet
+	@$(MAKE) -s --no-print-directory all $(O)/tests/bench/kubelet
 	@O=$(O) tools/demo
 image: all
 	@O=$(O) tools/image build
