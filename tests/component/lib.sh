@@ -184,7 +184,8 @@ api_start() { # devapi options...
 		>>"$work/devapi.log" 2>&1 &
 	api_pid=$!
 	daemons+=("$api_pid")
-	wait_until 10 test -s "$kubeconfig" || { diag "$(cat "$work/devapi.log")"; report 1 "devapi starts"; finish; }
+	# It writes the kubeconfig first, then the port.
+	wait_until 10 test -s "$work/port" || { diag "$(cat "$work/devapi.log")"; report 1 "devapi starts"; finish; }
 	chmod 0644 "$kubeconfig"
 	api_url=http://127.0.0.1:$(cat "$work/port")
 	curl -fsS -o /dev/null -X POST -H 'Content-Type: application/json' "$api_url/api/v1/namespaces" \
