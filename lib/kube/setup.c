@@ -98,6 +98,9 @@ int setup_easy(CURL *easy, const struct kube_config *c, const struct kube_option
 		(long)(o->http1 ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS));
 	curl_easy_setopt(easy, CURLOPT_PIPEWAIT, o->http1 ? 0L : 1L);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
+	/* A name that is still being looked up by then is left to its thread: curl would wait for
+	 * that, and the whole loop with it. */
+	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket_made);
 	if (o->user_agent)
 		curl_easy_setopt(easy, CURLOPT_USERAGENT, o->user_agent);
