@@ -24,6 +24,8 @@
 #define FRONT_PROVEN SECONDS(60)
 /* From SIGTERM to SIGKILL for the front: it drains its requests. */
 #define FRONT_GRACE SECONDS(20)
+/* From the end of a front's socket to its own, before it is killed. */
+#define FRONT_CLOSING SECONDS(5)
 /* For children that were sent SIGKILL. */
 #define CHILDREN_GRACE SECONDS(2)
 
@@ -46,22 +48,31 @@ struct broker {
 	int status;
 };
 
-/* Of no use any more: it is started anew. why NULL: it is ending anyway. */
+/* Of no use any more: it is started anew. */
 static void front_kill(struct broker *b, const char *why)
 {
-	if (why)
-		log_error("berth-front %s: it is killed", why);
+	log_error("berth-front %s: it is killed", why);
 	b->fd = fd_close(b->fd);
 	if (b->front > 0)
 		kill(b->front, SIGKILL);
+}
+
+/* It is ending: with which status, it says itself. */
+static void front_closed(struct broker *b)
+{
+	b->fd = fd_close(b->fd);
+	if (!b->ending)
+		b->next_at = clock_now() + FRONT_CLOSING;
 }
 
 static void notify(struct broker *b, const struct broker_notice *n, int fd)
 {
 	int r = b->fd < 0 ? 0 : packet_send(b->fd, n, sizeof(*n), fd);
 
-	if (r < 0)
-		front_kill(b, r == -EAGAIN ? "does not read" : NULL);
+	if (r == -EAGAIN)
+		front_kill(b, "does not read");
+	else if (r < 0)
+		front_closed(b);
 }
 
 /* ---- children ------------------------------------------------------------------------------ */
@@ -152,6 +163,9 @@ static int order_socket(struct broker *b, const struct broker_order *o, int fd)
 	answer(b, o, BROKER_SOCKET, r, o->kind == BROKER_REMOVE ? -1 : r, &e);
 	if (o->kind != BROKER_REMOVE)
 		fd_close(r);
+	/* Back from the socket's directory: paths that a front is told may be relative. */
+	if (fchdir(b->setup->cwd) < 0)
+		log_debug("cannot go back to the working directory: %s", strerror(errno));
 	return 0;
 }
 
@@ -202,8 +216,10 @@ static void on_order(struct broker *b)
 
 	if (r >= 0)
 		r = order_obey(b, &o, fd);
-	if (r < 0 && r != -EAGAIN)
-		front_kill(b, r == -ECONNRESET ? NULL : "sent what is no order");
+	if (r == -ECONNRESET)
+		front_closed(b);
+	else if (r < 0 && r != -EAGAIN)
+		front_kill(b, "sent what is no order");
 }
 
 /* ---- the front's life ---------------------------------------------------------------------- */
@@ -309,10 +325,10 @@ static void on_time(struct broker *b)
 	if (b->next_at == 0 || clock_now() < b->next_at)
 		return;
 	b->next_at = 0;
-	if (!b->ending)
-		front_start(b);
-	else if (b->front > 0)
+	if (b->front > 0)
 		kill(b->front, SIGKILL);
+	else if (!b->ending)
+		front_start(b);
 }
 
 /* Children that the kernel does not let go are not waited for. */

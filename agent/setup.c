@@ -253,6 +253,9 @@ static int directories_open(struct setup *s, struct err *e)
 
 	*kubelet = (struct listen_base){.path = s->child.kubelet_root, .fd = -1};
 	*run = (struct listen_base){.path = s->child.run_dir, .fd = -1};
+	s->cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (s->cwd < 0)
+		return err_sys(e, errno, "cannot open the working directory");
 	if (strlen(kubelet->path) > room)
 		return err_set(e, ENAMETOOLONG,
 			"the kubelet's root %s is too long for sockets below it (%zu bytes at "

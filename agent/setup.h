@@ -18,6 +18,7 @@ struct setup {
 	struct child_setup child;
 	struct listen_base bases[_BROKER_BASE_MAX];
 	const char *host_proc; /* NULL: --host self */
+	int cwd;               /* O_PATH: where it was started */
 	int lock;              /* held while this process lives */
 	char front[PATH_MAX];
 	char nfs_worker[PATH_MAX];
