@@ -36,6 +36,7 @@ enum evil {
 	EVIL_NAME_EMPTY,
 	EVIL_NAME_LONG, /* 300 bytes */
 	EVIL_NAME_NUL,
+	EVIL_READ_ONLY, /* REMOVE and RMDIR: as in a snapshot */
 };
 
 struct rule {

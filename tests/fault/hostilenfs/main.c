@@ -59,6 +59,7 @@ static const char *const evil_names[] = {
 	"name-empty",
 	"name-long",
 	"name-nul",
+	"read-only",
 };
 static volatile sig_atomic_t ended;
 

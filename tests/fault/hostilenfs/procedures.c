@@ -12,6 +12,7 @@ enum {
 	ERR_EXIST = 17,
 	ERR_NOTDIR = 20,
 	ERR_NOSPC = 28,
+	ERR_ROFS = 30,
 	ERR_NAMETOOLONG = 63,
 	ERR_NOTEMPTY = 66,
 	ERR_STALE = 70,
@@ -245,6 +246,8 @@ static void do_remove(struct call *c, int dir)
 
 	if (i < 0)
 		status = ERR_NOENT;
+	else if (c->evil == EVIL_READ_ONLY)
+		status = ERR_ROFS;
 	else if (tree_has_children((uint32_t)i))
 		status = ERR_NOTEMPTY;
 	else
