@@ -3,6 +3,7 @@
 #include "nfs/nfs.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -348,26 +349,19 @@ static const struct volume_backend_ops nfs_ops = {
  * ------------------------------------------------------------------------------------------------
  */
 
-/* Beside our own executable, else where `make install` puts it. */
+/* Beside our own executable, where a build directory has it, else where it is installed. */
 static char *find_program(void)
 {
-	static const char *const places[] = {
-		"/usr/local/libexec/berth/berth-nfs", "/usr/libexec/berth/berth-nfs"};
-	char path[4096];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof("berth-nfs"));
-	char *slash;
+	static const char *const places[] = {"berth-nfs", "../libexec/berth/berth-nfs"};
+	char self[PATH_MAX], path[PATH_MAX + 32];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	const char *slash = n > 0 ? memrchr(self, '/', (size_t)n) : NULL;
 
-	if (n > 0) {
-		path[n] = '\0';
-		slash = strrchr(path, '/');
-		if (slash)
-			memcpy(slash + 1, "berth-nfs", sizeof("berth-nfs"));
-		if (slash && access(path, X_OK) == 0)
+	for (size_t i = 0; slash && i < ELEMENTSOF(places); i++) {
+		snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - self), self, places[i]);
+		if (access(path, X_OK) == 0)
 			return strdup(path);
 	}
-	for (size_t i = 0; i < ELEMENTSOF(places); i++)
-		if (access(places[i], X_OK) == 0)
-			return strdup(places[i]);
 	return NULL;
 }
 
@@ -417,7 +411,7 @@ int nfs_backend_new(
 	r = b->program || o->pool_new ? start_pool(b, l, o, e)
 				      : err_set(e, ENOENT,
 						"berth-nfs is neither beside this program nor in "
-						"/usr/local/libexec/berth");
+						"../libexec/berth");
 	if (r < 0) {
 		nfs_backend_free(&b->backend);
 		return r;
