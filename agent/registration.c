@@ -427,8 +427,10 @@ const char *registration_word(const struct registration *g)
 
 const char *registration_text(const struct registration *g)
 {
-	if (!*g->text && (g->state == REGISTRATION_PUBLISHED || g->state == REGISTRATION_ASKED))
-		return "waits for the kubelet";
+	if (!*g->text && g->state == REGISTRATION_PUBLISHED)
+		return "the kubelet has not asked yet";
+	if (!*g->text && g->state == REGISTRATION_ASKED)
+		return "the kubelet has asked, and not said yet whether it takes it";
 	return g->text;
 }
 

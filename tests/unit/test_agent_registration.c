@@ -247,7 +247,7 @@ static void the_way_in(void **state)
 	assert_int_equal(w.published, 1);
 	answer(0);
 	is_state(REGISTRATION_PUBLISHED);
-	assert_string_equal(registration_text(w.g), "waits for the kubelet");
+	assert_string_equal(registration_text(w.g), "the kubelet has not asked yet");
 	asked();
 	is_state(REGISTRATION_ASKED);
 	notified(true, "");
