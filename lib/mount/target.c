@@ -40,7 +40,9 @@ int target_detach(const struct target *t)
 	char path[PLACE_PROC_MAX];
 
 	place_proc(path, t->at.parentfd, t->at.name);
-	return umount2(path, UMOUNT_NOFOLLOW | MNT_DETACH) < 0 && errno != EINVAL ? -errno : 0;
+	if (umount2(path, UMOUNT_NOFOLLOW | MNT_DETACH) == 0)
+		return 1;
+	return errno == EINVAL ? 0 : -errno;
 }
 
 void target_close(struct target *t, bool failed)
@@ -104,7 +106,7 @@ int target_find(const struct target *t, target_fits_fn fits, void *userdata, enu
 	struct err *e)
 {
 	struct mounted m;
-	int r;
+	int r, removed;
 
 	*ret = TARGET_FREE;
 	/* Nothing can be mounted on what was not there. */
@@ -115,9 +117,13 @@ int target_find(const struct target *t, target_fits_fn fits, void *userdata, enu
 		if (!mounted_errno_is_corrupted(r))
 			return r;
 		/* There is nobody to write to any more who could be waited for. */
-		r = target_detach(t);
-		if (r < 0)
-			return err_sys(e, r, "cannot detach the broken mount at %s", t->at.shown);
+		removed = target_detach(t);
+		if (removed < 0)
+			return err_sys(
+				e, removed, "cannot detach the broken mount at %s", t->at.shown);
+		/* What it lies on is broken. */
+		if (removed == 0)
+			return r;
 		*ret = TARGET_MENDED;
 		err_clear(e);
 	}

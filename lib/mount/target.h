@@ -37,7 +37,7 @@ int target_find(const struct target *t, target_fits_fn fits, void *userdata, enu
 	struct err *e);
 /* An O_PATH descriptor of the target, or of the mount on top of it. */
 int target_open(const struct target *t);
-/* Detaches the mount on top, if any: for undoing, and for what is broken. */
+/* Detaches the mount on top: for undoing, and for what is broken. 1, or 0 where there was none. */
 int target_detach(const struct target *t);
 /* failed: removes the directory that was made. */
 void target_close(struct target *t, bool failed);

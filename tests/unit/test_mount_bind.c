@@ -363,6 +363,28 @@ static void failures_are_undone(void **state)
 		mount_world_deny(EPERM, old_remount, MS_REMOUNT, fails_and_leaves_nothing), 0);
 }
 
+static int cannot_be_read(void)
+{
+	/* For one that tries for ever. */
+	alarm(10);
+	CHECK(make("vol", TARGET, 0) == -EIO);
+	CHECK(strstr(error.text, "cannot read target ") != NULL);
+	return 0;
+}
+
+/* The kubelet's disk is broken, and not a mount on it: there is nothing to take away. */
+static void a_broken_disk_is_no_dead_mount(void **state)
+{
+	static const int reading[] = {SYS_openat, -1};
+
+	(void)state;
+	mount_world_need();
+	mount_world_mkdir("kubelet/" TARGET);
+	assert_int_equal(mount_world_deny(EIO, reading, 0, cannot_be_read), 0);
+	assert_true(mount_world_exists("kubelet/" TARGET));
+	assert_int_equal(mount_world_count_all(), 2);
+}
+
 /* ---- D12: the way to the target changes under our hands ---------------------------------------
  */
 
@@ -425,6 +447,7 @@ int main(void)
 		cmocka_unit_test_setup(a_dead_mount_is_taken_away, fresh),
 		cmocka_unit_test_setup(older_kernels, fresh),
 		cmocka_unit_test_setup(failures_are_undone, fresh),
+		cmocka_unit_test_setup(a_broken_disk_is_no_dead_mount, fresh),
 		cmocka_unit_test_setup(symlink_games, fresh),
 	};
 
