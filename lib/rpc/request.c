@@ -70,6 +70,8 @@ int rpc_request_new(struct rpc_request **ret, struct rpc_connection *c, int32_t 
 	r = timer_new_exact(&q->timer, c->server->loop, on_timer, q);
 	if (r < 0)
 		return r;
+	/* Until its headers say better: they may never end. */
+	timer_arm(q->timer, c->server->times.request);
 	*ret = TAKE_PTR(q);
 	return 0;
 }

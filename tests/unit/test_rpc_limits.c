@@ -232,6 +232,25 @@ static void continuation_flood(void **state)
 	buf_done(&b);
 }
 
+/* Its beginning, and then nothing more. */
+static void headers_that_never_end(void **state)
+{
+	static const uint8_t field[] = "\0\1x\1y";
+	struct rpc_world *w = *state;
+	struct buf b = BUF_NULL(1000);
+
+	w->server->times.request = MILLISECONDS(20);
+	w->server->times.idle = MILLISECONDS(20);
+	w->server->times.closing = MILLISECONDS(20);
+	greet(w);
+	put_frame(&b, NGHTTP2_HEADERS, 0, 1, field, 5);
+	assert_int_equal(peer_send(&w->peer, &b), 0);
+	buf_done(&b);
+	assert_true(rpc_world_run(w, closed));
+	assert_int_equal(counts_of(w).connections, 0);
+	others_are_served(w);
+}
+
 /* HPACK: one byte on the wire for a field of kilobytes. */
 static void a_header_bomb(void **state)
 {
@@ -519,6 +538,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(priority_flood, setup, teardown),
 		cmocka_unit_test_setup_teardown(unknown_frames_are_not_life, setup, teardown),
 		cmocka_unit_test_setup_teardown(continuation_flood, setup, teardown),
+		cmocka_unit_test_setup_teardown(headers_that_never_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_header_bomb, setup, teardown),
 		cmocka_unit_test_setup_teardown(long_headers_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(streams_have_a_limit, setup, teardown),
