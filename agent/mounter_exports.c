@@ -102,7 +102,7 @@ static void publication_free(struct publication *p)
 }
 
 /* Without memory it is not known: its children are those of what nobody knows. */
-void publication_set(struct mounter *m, const char *target, const char *hash, bool nfs)
+void publication_set(struct mounter *m, const char *target, const char *hash, bool found)
 {
 	struct publication *p = calloc(1, sizeof(*p));
 	void *old = NULL;
@@ -114,7 +114,7 @@ void publication_set(struct mounter *m, const char *target, const char *hash, bo
 		return;
 	}
 	str_copy_cut(p->hash, sizeof(p->hash), hash);
-	p->nfs = nfs;
+	p->found = found;
 	publication_free(old);
 }
 
@@ -178,6 +178,20 @@ static void publication_look(struct mounter *m, const struct mount_row *row)
 		publication_set(m, target, hash_text(hash, row->source), true);
 }
 
+/* Those found that are mounted no more: subPaths and other drivers' come and go unheard. */
+static void publications_forget(struct mounter *m, const struct mount_table *t)
+{
+	char path[PATH_MAX];
+	struct publication *p;
+
+	MAP_FOREACH (&m->publications, p)
+		if (p->found &&
+			str_format(path, sizeof(path), "%s/%s", m->o.kubelet_root, p->target) >=
+				0 &&
+			!mount_table_top(t, path))
+			publication_drop(m, p->target);
+}
+
 /* Exports that are mounted no more, as far as nobody is at them. */
 static void exports_sweep(struct mounter *m, const struct mount_table *t)
 {
@@ -202,6 +216,7 @@ static void look(struct mounter *m, const struct mount_table *t)
 		else if (mount_row_is_nfs(row))
 			publication_look(m, row);
 	}
+	publications_forget(m, t);
 	exports_sweep(m, t);
 }
 

@@ -34,7 +34,7 @@ struct export
 struct publication {
 	char *target;
 	char hash[HASH_TEXT_MAX];
-	bool nfs;
+	bool found; /* in mountinfo, not published by us: gone with its mount */
 };
 
 struct address {
@@ -120,7 +120,7 @@ void op_use_export(struct op *op, struct export *x);
 void op_leave_export(struct op *op);
 /* What a child said of the mount that it made, body of its reply; logged where it is new. */
 void export_note(struct export *x, const void *body, size_t size);
-void publication_set(struct mounter *m, const char *target, const char *hash, bool nfs);
+void publication_set(struct mounter *m, const char *target, const char *hash, bool found);
 void publication_drop(struct mounter *m, const char *target);
 int exports_watch(struct mounter *m);
 

@@ -230,7 +230,7 @@ static void publish_succeeded(struct op *op)
 	const struct err none = ERR_NULL;
 
 	op->m->stats.published++;
-	publication_set(op->m, op->target, op->hash, op->volume.kind == MOUNTER_NFS);
+	publication_set(op->m, op->target, op->hash, false);
 	if (op->x) {
 		op->x->publications++;
 		op->x->idle_at = 0;

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/mounter.h"
+#include "agent/mounter_parts.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/str.h"
@@ -487,6 +487,23 @@ static void used_exports_stay(void **state)
 	assert_int_equal(orders("drop"), 0);
 }
 
+/* Binds of subPaths come and go without a word to us; ours end with their unpublish. */
+static void others_are_forgotten(void **state)
+{
+	struct mounter_volume v = volume("a");
+	struct shot s = {.calls = 0};
+
+	(void)state;
+	write_mountinfo(BASE_TABLE USER_LINE);
+	start(MILLISECONDS(40));
+	v.target = ROOT "/pods/p2/volumes/kubernetes.io~csi/v2/mount";
+	assert_int_equal(publish(&s, &v), 0);
+	wait_for(1);
+	write_mountinfo(BASE_TABLE);
+	run(300);
+	assert_int_equal(w.m->publications.size, 1);
+}
+
 static void missing_mountinfo_is_said(void **state)
 {
 	struct err e = ERR_NULL;
@@ -570,6 +587,7 @@ int main(int argc, char **argv)
 		TEST(exports_have_notes),
 		TEST(idle_exports_go),
 		TEST(used_exports_stay),
+		TEST(others_are_forgotten),
 		TEST(missing_mountinfo_is_said),
 		TEST(freed_in_the_middle),
 		TEST(memory_may_run_out),
