@@ -156,11 +156,19 @@ static int put(struct publications *v, const struct publication *p)
 	return 0;
 }
 
+static void save(struct publications *v);
+
 int publications_put(struct publications *v, const struct publication *p)
 {
+	/* p may be what was at the target. */
+	bool one_writer = p->mode == CSI_SINGLE_NODE_SINGLE_WRITER;
 	int r = put(v, p);
 
-	changed(v);
+	/* Names may be lost. That a volume has its one writer may not: it is answered for next. */
+	if (r >= 0 && one_writer)
+		save(v);
+	else
+		changed(v);
 	return r;
 }
 

@@ -31,8 +31,9 @@ struct publication {
 struct publications;
 
 /*
- * path: the file, 0600, replaced atomically, at most every second and at publications_flush(); it
- * may be lost at any moment, for it is only names. Absent, torn or foreign: logged, and begun anew.
+ * path: the file, 0600, replaced atomically: at once with a volume of one writer, else at most
+ * every second and at publications_flush(); the rest is only names, which may be lost at any
+ * moment. Absent, torn or foreign: logged, and begun anew.
  */
 int publications_new(struct publications **ret, struct loop *l, const char *path, struct err *e);
 /* Writes what has changed. */

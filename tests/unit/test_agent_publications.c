@@ -153,6 +153,19 @@ static void written_by_itself(void **state)
 	assert_int_equal(access(w->file, F_OK), 0);
 }
 
+/* What holds a second writer off is there before the first is told that it may write. */
+static void one_writer_is_written_at_once(void **state)
+{
+	struct world *w = *state;
+	_cleanup_(publications_freep) struct publications *v = open_file(w), *next = NULL;
+	struct publication p = of("a", "/t/1");
+
+	p.mode = CSI_SINGLE_NODE_SINGLE_WRITER;
+	assert_int_equal(publications_put(v, &p), 0);
+	next = open_file(w);
+	assert_non_null(publications_elsewhere(next, "a", "/t/2"));
+}
+
 static const char *const torn[] = {
 	"",
 	"{",
@@ -342,6 +355,7 @@ int main(void)
 		TEST(by_target_and_by_volume),
 		TEST(kept_over_a_restart),
 		TEST(written_by_itself),
+		TEST(one_writer_is_written_at_once),
 		TEST(a_torn_file_is_begun_anew),
 		TEST(a_good_entry_beside_a_bad_one_is_kept),
 		TEST(a_foreign_file_is_not_read),
