@@ -17,7 +17,7 @@
 #include "http/server.h"
 
 #define CONNECTIONS_MAX 64
-/* Who may read but is not root cannot keep root out. */
+/* Who may read but is not root, and whoever may not, cannot keep root out. */
 #define CONNECTIONS_PER_UID 8
 #define IDLE_SECONDS 30
 

@@ -89,13 +89,18 @@ static void set_events(struct acceptor *a)
 		io_set_events(a->io, on ? EPOLLIN : 0);
 }
 
-static unsigned count_of(const struct acceptor *a, uid_t uid)
+/* One uid's share, and the places that are root's alone: as many. */
+static bool has_room(const struct acceptor *a, uid_t uid)
 {
-	unsigned n = 0;
+	unsigned own = 0, users = 0;
 
-	LIST_FOREACH (&((struct acceptor *)a)->all, it)
-		n += LIST_ENTRY(it, struct opened, item)->uid == uid;
-	return n;
+	LIST_FOREACH (&((struct acceptor *)a)->all, it) {
+		const struct opened *o = LIST_ENTRY(it, struct opened, item);
+
+		own += o->uid == uid;
+		users += o->uid != 0;
+	}
+	return own < a->limits.per_uid && users + a->limits.per_uid < a->limits.all;
 }
 
 static bool is_welcome(struct acceptor *a, int fd)
@@ -107,7 +112,7 @@ static bool is_welcome(struct acceptor *a, int fd)
 	if (accept_peer(fd, &peer) < 0)
 		return false;
 	a->uid = peer.uid;
-	return peer.uid == 0 || a->limits.per_uid == 0 || count_of(a, peer.uid) < a->limits.per_uid;
+	return peer.uid == 0 || a->limits.per_uid == 0 || has_room(a, peer.uid);
 }
 
 static int accept_one(struct acceptor *a)

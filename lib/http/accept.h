@@ -11,7 +11,8 @@
 struct acceptor;
 struct accept_limits {
 	unsigned all;     /* beyond, nothing is accepted until one closes */
-	unsigned per_uid; /* on unix sockets, of one uid other than 0; 0: no such limit */
+	unsigned per_uid; /* on unix sockets, of one uid other than 0, and the places that all these
+			     leave to root; 0: no such limit */
 };
 /* fd is the callee's: non-blocking. */
 typedef void (*accept_fn)(int fd, const struct sockaddr *sa, socklen_t size, void *userdata);

@@ -32,7 +32,8 @@ struct http_options {
 	uint16_t port;       /* 0: any, see http_server_port() */
 	int fd; /* a listening non-blocking socket instead (consumed, on failure too), else -1 */
 	unsigned connections_max; /* 0 = 64; more wait in the kernel's queue */
-	/* On a unix socket: of one uid other than 0, more are closed at once. 0 = no such limit. */
+	/* On a unix socket: of one uid other than 0, more are closed at once; as many places are
+	 * root's, whoever else is there. 0 = no such limit. */
 	unsigned connections_per_uid;
 	size_t body_max;       /* 0 = 1 MiB */
 	unsigned idle_seconds; /* 0 = 30 */

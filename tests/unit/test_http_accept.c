@@ -119,6 +119,42 @@ static void test_connections_of_one_uid(void **state)
 	stop(&f);
 }
 
+/* Users one after the other, each with as many as it may; then root. */
+static int client_users(struct fixture *f, int fd)
+{
+	for (uid_t uid = 1001; uid <= 1004; uid++) {
+		if (seteuid(uid) < 0)
+			return 2;
+		(void)connect_to(f);
+		(void)connect_to(f);
+		if (seteuid(0) < 0)
+			return 3;
+	}
+	close(fd);
+	for (int i = 0; i < 3; i++) {
+		fd = connect_to(f);
+		if (client_peer(f, fd))
+			return 4;
+		close(fd);
+	}
+	return 0;
+}
+
+static void test_users_do_not_keep_root_out(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	if (getuid() != 0) {
+		print_message("# needs root\n");
+		skip();
+	}
+	start(&f, true);
+	assert_int_equal(run_client(&f, client_users), 0);
+	assert_int_equal(f.peer.uid, 0);
+	stop(&f);
+}
+
 /* More connections than the server takes: those that came first leave, the others get their turn.
  */
 static int client_crowd(struct fixture *f, int fd)
@@ -210,6 +246,7 @@ int main(void)
 		cmocka_unit_test(test_peer_of_a_unix_socket),
 		cmocka_unit_test(test_groups_of_a_peer),
 		cmocka_unit_test(test_connections_of_one_uid),
+		cmocka_unit_test(test_users_do_not_keep_root_out),
 		cmocka_unit_test(test_more_connections_than_allowed),
 		cmocka_unit_test(test_without_descriptors),
 	};
