@@ -20,6 +20,9 @@
 /* Who may read but is not root, and whoever may not, cannot keep root out. */
 #define CONNECTIONS_PER_UID 8
 #define IDLE_SECONDS 30
+/* Walks through all exports at a time, before others than root have to wait: a client that leaves
+ * does not end its own. */
+#define WALKS_MAX 4
 
 struct admin {
 	struct loop *loop;
@@ -37,6 +40,7 @@ struct waiting {
 	struct list item;
 	struct admin *admin;
 	struct http_exchange *x; /* NULL: gone */
+	bool walks;              /* for a listing of the exports */
 };
 
 /* ---- answers ------------------------------------------------------------------------------ */
@@ -211,12 +215,31 @@ static void not_begun(struct http_exchange *x, struct waiting *w, struct err *e)
 	reply_err(x, e);
 }
 
+static bool may_walk(const struct admin *a, const struct http_exchange *x)
+{
+	struct http_peer peer;
+	unsigned n = 0;
+
+	LIST_FOREACH (&a->waiting, it)
+		n += LIST_ENTRY(it, const struct waiting, item)->walks;
+	return n < WALKS_MAX || (http_peer(x, &peer) >= 0 && peer.uid == 0);
+}
+
 static void get_storage(struct admin *a, struct http_exchange *x, enum admin_storage what)
 {
-	struct waiting *w = waiting_new(a, x);
+	struct waiting *w;
 	struct err e = ERR_NULL;
-	int r = w ? admin_storage_list(a->loop, a->view, what, on_storage, w, &e) : -ENOMEM;
+	int r = -ENOMEM;
 
+	if (!may_walk(a, x)) {
+		reply_error(x, 503, "the exports are being looked through for others: ask again");
+		return;
+	}
+	w = waiting_new(a, x);
+	if (w) {
+		w->walks = true;
+		r = admin_storage_list(a->loop, a->view, what, on_storage, w, &e);
+	}
 	if (r < 0)
 		not_begun(x, w, &e);
 }

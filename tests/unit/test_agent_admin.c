@@ -43,8 +43,9 @@ struct fixture {
 		volume_fn fn;
 		void *userdata;
 		bool second, silent;
-	} due[8];
+	} due[128];
 	size_t n_due;
+	bool held; /* none is told for now */
 };
 
 static int listen_at(const char *path)
@@ -389,7 +390,8 @@ static int list(struct volume_backend *b, const struct volume_place *p, const ch
 	f->due[f->n_due].second = cursor;
 	f->due[f->n_due].silent = streq(p->server, "nas-2.example.org");
 	f->n_due++;
-	timer_arm(f->listing, MILLISECONDS(1));
+	if (!f->held)
+		timer_arm(f->listing, MILLISECONDS(1));
 	return 0;
 }
 
@@ -425,6 +427,60 @@ static void test_storage(void **state)
 	f->world.n_exports = 0;
 	assert_int_equal(http_get(&f->get, "GET /v1/trash"), 200);
 	assert_string_equal(f->get.text, "{\"kind\":\"trash\",\"items\":[],\"incomplete\":[]}\n");
+}
+
+static void on_pause(struct timer *t, void *userdata)
+{
+	(void)t;
+	loop_exit(userdata, 0);
+}
+
+/* A member of the group asks, and does not wait for the answer. */
+static void ask_and_leave(struct fixture *f)
+{
+	_cleanup_(timer_freep) struct timer *pause = NULL;
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const size_t before = f->n_due;
+	char c;
+
+	(void)str_copy_cut(sa.sun_path, sizeof(sa.sun_path), f->path);
+	assert_int_equal(timer_new_exact(&pause, f->loop, on_pause, f->loop), 0);
+	assert_int_equal(setegid(GROUP) + seteuid(NOBODY), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(seteuid(0) + setegid(0), 0);
+	assert_true(dprintf(fd, "GET /v1/trash HTTP/1.1\r\nHost: x\r\n\r\n") > 0);
+	while (f->n_due == before && recv(fd, &c, 1, MSG_DONTWAIT | MSG_PEEK) < 0) {
+		timer_arm(pause, MILLISECONDS(1));
+		assert_int_equal(loop_run(f->loop), 0);
+	}
+	close(fd);
+}
+
+/* What was begun for them goes on: so much of it is enough. Root is served all the same. */
+static void test_storage_for_those_who_leave(void **state)
+{
+	struct fixture *f = *state;
+	size_t begun;
+
+	if (getuid() != 0)
+		skip();
+	f->backend.ops = &ops;
+	f->world.view.storage = storage;
+	f->held = true;
+	assert_int_equal(timer_new_exact(&f->listing, f->loop, on_listing, f), 0);
+	for (int i = 0; i < 30; i++)
+		ask_and_leave(f);
+	begun = f->n_due / f->world.n_exports;
+	assert_in_range(begun, 1, 8);
+	f->get.uid = NOBODY;
+	f->get.group = GROUP;
+	assert_int_equal(http_get(&f->get, "GET /v1/trash"), 503);
+	f->held = false;
+	f->get.uid = 0;
+	assert_int_equal(http_get(&f->get, "GET /v1/trash"), 200);
+	f->get.uid = NOBODY;
+	assert_int_equal(http_get(&f->get, "GET /v1/trash"), 200);
 }
 
 /* ---- watch ------------------------------------------------------------------------------------
@@ -497,6 +553,7 @@ int main(void)
 		TEST(test_detach),
 		TEST(test_detach_without_client),
 		TEST(test_storage),
+		TEST(test_storage_for_those_who_leave),
 		TEST(test_watch),
 	};
 
