@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -236,13 +235,14 @@ static void front_later(struct broker *b)
 static void front_start(struct broker *b)
 {
 	_cleanup_close_ int theirs = -1;
-	int pair[2];
+	int pair[2], r;
 	pid_t pid;
 
 	b->started_at = clock_now();
 	b->next_at = 0;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-		log_error("cannot make a socket for berth-front: %s", strerror(errno));
+	r = packet_pair(pair, BROKER_CHILDREN_MAX);
+	if (r < 0) {
+		log_error("cannot make a socket for berth-front: %s", strerror(-r));
 		front_later(b);
 		return;
 	}

@@ -16,6 +16,21 @@ union control {
 	char space[CMSG_SPACE(sizeof(int))];
 };
 
+/* The kernel counts what it allocates for a packet (1280 bytes, and what younger ones may add),
+ * against twice what it was asked for. */
+#define ALLOCATED 1536
+
+int packet_pair(int pair[2], unsigned n)
+{
+	const int size = (int)(n * ALLOCATED / 2);
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	for (int i = 0; i < 2; i++)
+		(void)setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	return 0;
+}
+
 int packet_send(int sock, const void *data, size_t size, int fd)
 {
 	union control control = {.h = {.cmsg_level = SOL_SOCKET,

@@ -7,6 +7,10 @@
 
 #include "base/cleanup.h"
 
+/* Two ends, close-on-exec, with room for n packets of at most 512 bytes that are on their way from
+ * either; as far as net.core.wmem_max allows (by default for 332). -errno. */
+int packet_pair(int pair[2], unsigned n) _must_check_;
+
 /* sock: SOCK_SEQPACKET. Neither blocks. */
 
 /* fd: sent beside the packet (a copy), -1: none. -EAGAIN: the peer does not read. */

@@ -23,7 +23,7 @@
  * line "TAG RESULT..." each, "ok" or "error NUMBER TEXT". socket|connect|remove kubelet|run PATH
  * [MODE] publish SERVER EXPORT DIRECTORY TARGET FLAGS OPTIONS (SERVER - : hostPath; FLAGS: of r s
  * d, or -) unpublish|detach|stats TARGET   rshared exports   stats-now   repeat N SERVER EXPORT
- * DIRECTORY TARGET   start KEY   garbage   exit N
+ * DIRECTORY TARGET   start KEY [resolver]   garbage   exit N
  */
 #define WORDS_MAX 10
 
@@ -157,9 +157,9 @@ static void on_export(const struct mounter_export *x, void *userdata)
 		_exit(9);
 }
 
-static void start_raw(struct front *f, const char *tag, const char *key)
+static void start_raw(struct front *f, const char *tag, const char *key, enum broker_class what)
 {
-	struct broker_order o = {.kind = BROKER_START, .what = BROKER_NFS};
+	struct broker_order o = {.kind = BROKER_START, .what = what};
 	int pair[2];
 
 	str_copy_cut(o.name, sizeof(o.name), key);
@@ -250,7 +250,7 @@ static void command(struct front *f, char *line)
 	else if (streq(w[1], "garbage"))
 		(void)!send(BROKER_FD, "garbage", 7, MSG_NOSIGNAL);
 	else if (streq(w[1], "start"))
-		start_raw(f, w[0], n > 2 ? w[2] : "k");
+		start_raw(f, w[0], n > 2 ? w[2] : "k", n > 3 ? BROKER_RESOLVER : BROKER_NFS);
 	else if (streq(w[1], "stats-now"))
 		numbers(f, w[0]);
 	else if (streq(w[1], "exports"))

@@ -130,11 +130,24 @@ static void end_of_the_peer(void **state)
 	assert_int_equal(packet_send(pair[1], &w, sizeof(w), -1), -EPIPE);
 }
 
+static void as_many_as_asked_for(void **state)
+{
+	char bytes[512] = {0};
+
+	close_pair(state);
+	assert_int_equal(packet_pair(pair, 256), 0);
+	for (int way = 0; way < 2; way++)
+		for (int i = 0; i < 256; i++)
+			assert_int_equal(packet_send(pair[way], bytes, sizeof(bytes), -1), 0);
+	assert_int_equal(fcntl(pair[0], F_GETFD), FD_CLOEXEC);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, open_pair, close_pair)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(as_many_as_asked_for),
 		TEST(with_and_without_descriptor),
 		TEST(never_waits),
 		TEST(other_sizes_are_refused),
