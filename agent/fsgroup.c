@@ -19,7 +19,7 @@ struct waiter {
 
 struct tree {
 	struct fsgroup *f;
-	char *key; /* all that a slice is asked with */
+	char *key; /* the way to it: one group at a time */
 	char *server, *export_, *identity, *directory;
 	struct volume_place place;
 	gid_t group;
@@ -48,14 +48,14 @@ static void tree_free(struct tree *t)
 	free(t);
 }
 
-static char *make_key(const struct volume_attributes *a, gid_t group)
+static char *make_key(const struct volume_attributes *a)
 {
 	const struct volume_place *p = &a->place;
 	char *key;
 
-	if (asprintf(&key, "%u %s %u %u %d %d %u:%u %s %s %s", group, p->server, p->nfs_port,
-		    p->mount_port, p->version, p->act_as_set, p->act_uid, p->act_gid,
-		    str_or(p->identity, "-"), p->export_, a->directory) < 0)
+	if (asprintf(&key, "%s %u %u %d %d %u:%u %s %s %s", p->server, p->nfs_port, p->mount_port,
+		    p->version, p->act_as_set, p->act_uid, p->act_gid, str_or(p->identity, "-"),
+		    p->export_, a->directory) < 0)
 		return NULL;
 	return key;
 }
@@ -71,7 +71,7 @@ static struct tree *tree_new(struct fsgroup *f, const struct volume_attributes *
 	t->group = group;
 	t->began = clock_now();
 	t->place = a->place;
-	t->key = make_key(a, group);
+	t->key = make_key(a);
 	if (str_replace(&t->server, a->place.server) < 0 ||
 		str_replace(&t->export_, a->place.export_) < 0 ||
 		str_replace(&t->identity, a->place.identity) < 0 ||
@@ -154,12 +154,15 @@ static int wait_for(struct tree *t, fsgroup_fn fn, void *userdata, struct err *e
 int fsgroup_apply(struct fsgroup *f, const struct volume_attributes *a, gid_t group, fsgroup_fn fn,
 	void *userdata, struct err *e)
 {
-	_cleanup_free_ char *key = make_key(a, group);
+	_cleanup_free_ char *key = make_key(a);
 	struct tree *t = key ? map_gets(&f->trees, key) : NULL;
 	int r;
 
 	if (!key)
 		return err_set(e, ENOMEM, "out of memory");
+	if (t && t->group != group)
+		return err_set(e, EBUSY, "%s is getting group %u, of another pod, first",
+			*t->directory ? t->directory : t->export_, t->group);
 	if (t)
 		return wait_for(t, fn, userdata, e);
 	if (f->trees.size >= FSGROUP_MAX)

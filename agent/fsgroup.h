@@ -32,6 +32,7 @@ DEFINE_CLEANUP(struct fsgroup *, fsgroup_free)
  *   EINPROGRESS   at work, the text says how far; goes on by itself, ask again
  *   EPERM         the server does not do as told: the text names owner, group and what it made
  *   others        as the server or the way to it gave them
+ * -EBUSY at once while the tree gets another group, and where there is too much to do: ask again.
  */
 typedef void (*fsgroup_fn)(const struct err *e, void *userdata);
 int fsgroup_apply(struct fsgroup *f, const struct volume_attributes *a, gid_t group, fsgroup_fn fn,
