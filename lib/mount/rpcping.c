@@ -4,14 +4,17 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
+#include "base/parse.h"
+#include "base/str.h"
 
 #define PORTMAP_PORT 111
 #define PORTMAP_PROGRAM 100000
@@ -34,22 +37,45 @@ struct call {
 	size_t n_args;
 };
 
+/* An interface's name, or its number as mountinfo shows it. */
+static int zone_index(const char *zone, uint32_t *ret)
+{
+	_cleanup_close_ int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq named = {.ifr_ifindex = 0};
+	uint64_t number;
+
+	if (str_copy(named.ifr_name, sizeof(named.ifr_name), zone) >= 0 &&
+		ioctl(fd, SIOCGIFINDEX, &named) == 0)
+		*ret = (uint32_t)named.ifr_ifindex;
+	else if (parse_u64(zone, 1, UINT32_MAX, &number) >= 0)
+		*ret = (uint32_t)number;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+/* By hand: getaddrinfo(3) opens a unix socket for a zone, which is death to a mount child. */
 int rpcping_address(
 	const char *numeric, uint16_t port, struct sockaddr_storage *ret, socklen_t *ret_size)
 {
-	const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
-		.ai_family = AF_UNSPEC,
-		.ai_socktype = SOCK_STREAM};
-	struct addrinfo *found = NULL;
-	char service[8];
+	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+	const char *zone = strchr(numeric, '%');
+	size_t n = zone ? (size_t)(zone - numeric) : strlen(numeric);
+	char bare[INET6_ADDRSTRLEN];
 
-	snprintf(service, sizeof(service), "%u", (unsigned)port);
-	/* Numeric both: no resolver is asked, nothing is loaded. */
-	if (getaddrinfo(numeric, service, &hints, &found) != 0)
+	*ret = (struct sockaddr_storage){.ss_family = AF_UNSPEC};
+	if (inet_pton(AF_INET, numeric, &v4.sin_addr) == 1) {
+		memcpy(ret, &v4, sizeof(v4));
+		*ret_size = sizeof(v4);
+		return 0;
+	}
+	if (str_format(bare, sizeof(bare), "%.*s", (int)n, numeric) < 0 ||
+		inet_pton(AF_INET6, bare, &v6.sin6_addr) != 1 ||
+		(zone && zone_index(zone + 1, &v6.sin6_scope_id) < 0))
 		return -EINVAL;
-	memcpy(ret, found->ai_addr, found->ai_addrlen);
-	*ret_size = found->ai_addrlen;
-	freeaddrinfo(found);
+	memcpy(ret, &v6, sizeof(v6));
+	*ret_size = sizeof(v6);
 	return 0;
 }
 

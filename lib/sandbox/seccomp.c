@@ -133,6 +133,8 @@ static const struct rule mounter_rules[] = {
 	{"fcntl64", IS(1, F_DUPFD_CLOEXEC)},
 	{"ioctl", IS(1, FIONREAD)},
 	{"ioctl", IS(1, TCGETS)},
+	/* The zone of a link-local address. */
+	{"ioctl", IS(1, SIOCGIFINDEX)},
 	/* Directories go, files never. */
 	{"unlinkat", IS(2, AT_REMOVEDIR)},
 	{"socket", IS(0, AF_INET)},

@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -190,6 +191,13 @@ static void addresses(void **state)
 	assert_int_equal(to.ss_family, AF_INET);
 	assert_int_equal(rpcping_address("::1", 1, &to, &size), 0);
 	assert_int_equal(to.ss_family, AF_INET6);
+	assert_int_equal(rpcping_address("fe80::1%lo", 1, &to, &size), 0);
+	assert_int_equal(((struct sockaddr_in6 *)&to)->sin6_scope_id, if_nametoindex("lo"));
+	assert_int_equal(rpcping_address("fe80::1%77", 1, &to, &size), 0);
+	assert_int_equal(((struct sockaddr_in6 *)&to)->sin6_scope_id, 77);
+	assert_int_equal(rpcping_address("fe80::1%nowhere", 1, &to, &size), -EINVAL);
+	assert_int_equal(rpcping_address("fe80::1%", 1, &to, &size), -EINVAL);
+	assert_int_equal(rpcping_address("10.0.0.1%lo", 1, &to, &size), -EINVAL);
 	assert_int_equal(rpcping_address("localhost", 1, &to, &size), -EINVAL);
 	assert_int_equal(rpcping_address("", 1, &to, &size), -EINVAL);
 	assert_int_equal(rpcping_address("10.0.0.1:2049", 1, &to, &size), -EINVAL);

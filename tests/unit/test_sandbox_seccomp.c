@@ -32,6 +32,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "mount/rpcping.h"
 #include "sandbox/sandbox.h"
 #include "tests/unit/worker_world.h"
 
@@ -264,10 +265,21 @@ static int mount_things(void)
 	return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) < 0 ? 6 : 0;
 }
 
+/* Of an NFS server on the link. */
+static int look_at_address(void)
+{
+	struct sockaddr_storage to;
+	socklen_t size;
+
+	return rpcping_address("fe80::1%lo", 2049, &to, &size) < 0 ||
+	       rpcping_address("10.0.0.1", 2049, &to, &size) < 0;
+}
+
 static void mount_child_can_work(void **state)
 {
 	(void)state;
 	passes(SANDBOX_MOUNTER, mount_things);
+	passes(SANDBOX_MOUNTER, look_at_address);
 }
 
 static int do_create(void)
