@@ -28,8 +28,6 @@
 /* fsGroup's requests, together below the kubelet's two minutes with a mount behind them. */
 #define GROUP_OPERATION SECONDS(10)
 #define GROUP_QUEUE SECONDS(10)
-#define ADMIN_SOCKET "agent.sock"
-#define ADMIN_MODE 0666 /* peer credentials decide */
 
 /* ---- what the parts tell each other ------------------------------------------------------ */
 
@@ -229,6 +227,7 @@ static void on_upkeep(struct timer *t, void *userdata)
 	look_for_nfs(f);
 	for (size_t i = 0; i < _NODE_KIND_MAX; i++)
 		front_driver_check(&f->drivers[i]);
+	front_admin_check(f);
 	timer_arm(t, UPKEEP);
 }
 
@@ -467,17 +466,6 @@ static int start_probes(struct front *f, struct err *e)
 	return r < 0 ? err_prefix(e, "listen") : 0;
 }
 
-static void on_admin_socket(int fd, const struct err *error, void *userdata)
-{
-	struct front *f = userdata;
-	const struct admin_options o = {
-		.fd = fd, .gid = f->config->admin_group, .kernel = &f->kernel};
-	struct err e = *error;
-
-	if (fd < 0 || admin_new(&f->admin, f->loop, &o, &f->view, &e) < 0)
-		log_error("%s/" ADMIN_SOCKET " is not served: %s", f->o.run_dir, e.text);
-}
-
 static int start_signals(struct front *f)
 {
 	int r = sig_new(&f->signals[0], f->loop, SIGTERM, on_term, f);
@@ -548,7 +536,7 @@ int front_new(struct front **ret, const struct front_options *o, struct err *e)
 
 int front_run(struct front *f)
 {
-	int r = orders_publish(f->orders, BROKER_RUN, ADMIN_SOCKET, ADMIN_MODE, on_admin_socket, f);
+	int r = front_admin_start(f);
 
 	log_info("berth-agent " BERTH_VERSION " on node %s: %s%s%s, kubelet at %s, mounts in %s",
 		f->o.node, f->config->nfs_driver, *f->config->hostpath_driver ? ", " : "",

@@ -44,7 +44,8 @@ struct front {
 	char sharing_text[ERR_TEXT_MAX];
 	uint64_t started; /* clock_real() */
 	bool stopping, swept, nfs_looked, nfs_asked;
-	unsigned draining; /* services that still have calls */
+	bool admin_ordered; /* its socket, from the broker */
+	unsigned draining;  /* services that still have calls */
 
 	int host; /* what mountinfo lies in: of one process, whoever has its number later */
 	struct loop *loop;
@@ -98,6 +99,11 @@ void front_driver_start(struct front_driver *d);
 /* Whether its sockets are still there; published again where they are not. */
 void front_driver_check(struct front_driver *d);
 void front_driver_done(struct front_driver *d);
+
+/* front_admin.c: -errno where it could not be ordered. */
+int front_admin_start(struct front *f);
+/* Whether it is there, still; published again where it is not. */
+void front_admin_check(struct front *f);
 
 /* front_view.c */
 void front_view_fill(struct front *f);
