@@ -134,6 +134,8 @@ static int check_names(const struct raw *w, struct err *e)
 		return bad(e, "directory", "not a path beneath the root");
 	if (*w->stored && path_relative_check(w->stored, NULL) < 0)
 		return bad(e, "stored", "not a path beneath the root");
+	if (w->capacity < 0)
+		return bad(e, "capacity", "not a number of bytes");
 	if (w->trash_ttl < 0 || w->trash_ttl > TRASH_TTL_MAX)
 		return bad(e, "trashTTL", "not a number of seconds");
 	return 0;

@@ -164,6 +164,7 @@ static void refuses(void **state)
 		{GOOD ",\"claim\":{\"namespace\":\"n\"}}", -EBADMSG},
 		{GOOD ",\"claim\":\"n/c\"}", -EBADMSG},
 		{GOOD ",\"published\":1}", -EBADMSG},
+		{GOOD ",\"capacity\":-1}", -EBADMSG},
 		{GOOD ",\"accessModes\":\"ReadWriteOnce\"}", -EBADMSG},
 		{GOOD "}x", -EBADMSG},
 	};
