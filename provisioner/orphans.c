@@ -163,6 +163,14 @@ static int take_facts(struct facts *f, const struct walk *w, const struct volume
 	return 0;
 }
 
+/* A clock that was set back, or one that is behind the writer's, makes nothing old. */
+static bool in_grace(const struct orphans *s, const struct volume_entry *e)
+{
+	uint64_t now = clock_real();
+
+	return now < e->changed || now - e->changed < s->p->config->orphans.grace;
+}
+
 /* Empty and never used, or by the record's mode where the configuration says so and the mode
  * erases. */
 static void remove_orphan(struct orphans *s, const struct walk *w, const struct volume_entry *e)
@@ -175,8 +183,7 @@ static void remove_orphan(struct orphans *s, const struct walk *w, const struct 
 		return;
 	if (e->record.reclaim == RECLAIM_RETAIN && e->state != RECORD_CREATING)
 		return;
-	if (clock_real() - e->changed < s->p->config->orphans.grace ||
-		take_facts(&f, w, &e->record) < 0)
+	if (in_grace(s, e) || take_facts(&f, w, &e->record) < 0)
 		return;
 	releases_orphan(s->p->releases, &f, erase);
 }
