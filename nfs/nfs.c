@@ -130,14 +130,15 @@ static void call_free(struct nfs_call *c)
 	free(c);
 }
 
-static void call_settle(const struct nfs_call *c, int r)
+/* What never reached a worker left nothing, and must not push out an attempt that did. */
+static void call_settle(const struct nfs_call *c, int r, bool sent)
 {
 	if (!c->pv)
 		return;
-	if (r < 0)
-		unsettle(c->b, c->pv, c->attempt);
-	else
+	if (r >= 0)
 		settle(c->b, c->pv);
+	else if (sent)
+		unsettle(c->b, c->pv, c->attempt);
 }
 
 static void on_reply(struct worker_call *wc, const struct worker_reply *reply, void *userdata)
@@ -158,7 +159,7 @@ static void on_reply(struct worker_call *wc, const struct worker_reply *reply, v
 		res.text = res.identity = res.directory = res.cursor = "";
 		res.n_entries = 0;
 	}
-	call_settle(c, -res.err.code);
+	call_settle(c, -res.err.code, reply->sent);
 	call_free(c);
 	fn(&res, fn_data);
 }
