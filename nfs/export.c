@@ -189,6 +189,22 @@ void export_index_clear(struct nfs_export *x)
 	map_done(&x->index);
 	x->index = MAP_NULL(entry_key);
 	x->indexed = false;
+	x->index_lost = true;
+}
+
+void export_index_begin(struct nfs_export *x)
+{
+	export_index_clear(x);
+	x->index_lost = false;
+	x->indexing = true;
+}
+
+void export_index_end(struct nfs_export *x, bool complete)
+{
+	x->indexing = false;
+	x->indexed = complete && !x->index_lost;
+	if (!x->indexed)
+		export_index_clear(x);
 }
 
 static bool lies_above(const char *above, const char *path)

@@ -38,6 +38,7 @@ struct nfs_export {
 	size_t next_parent;
 	struct map index; /* struct index_entry by directory */
 	bool indexed, indexing;
+	bool index_lost; /* cleared while it was being built */
 	struct list index_waiters;
 	struct list purges;   /* half-done trees, purge.h */
 	struct list regroups; /* …and regroup.h */
@@ -53,6 +54,9 @@ void export_keep_parent(
 	struct nfs_export *x, const char *path, size_t len, const struct nfs_fh *fh);
 void export_drop_parent(struct nfs_export *x, const char *path, size_t len);
 
+/* Around the reading of all records; an index that was cleared meanwhile is none. */
+void export_index_begin(struct nfs_export *x);
+void export_index_end(struct nfs_export *x, bool complete);
 /* A live record's directory, or where an archive lies. -ENOMEM drops the whole index, which is then
  * built again. */
 int export_index_add(struct nfs_export *x, const struct record *rec);

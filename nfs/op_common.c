@@ -72,10 +72,7 @@ static void on_attached(struct op *op, int r)
 
 static void on_indexed(struct op *op, int r)
 {
-	op->x->indexing = false;
-	op->x->indexed = r >= 0;
-	if (r < 0)
-		export_index_clear(op->x);
+	export_index_end(op->x, r >= 0);
 	wake(&op->x->index_waiters, op, r, STEP_INDEX);
 }
 
@@ -371,7 +368,7 @@ int step_index_start(struct op *op)
 		list_remove(&op->waiting);
 		return op_refuse(op, ENOMEM, "no memory for the index");
 	}
-	x->indexing = true;
+	export_index_begin(x);
 	index->x = x;
 	index->request.export_ = x->path;
 	index->deadline = op->deadline;

@@ -72,7 +72,6 @@ static int begin(struct op *op)
 	r->answer = answer;
 	op->own = r;
 	op->own_free = own_free;
-	export_index_clear(op->x);
 	op->call.cookie = 0;
 	memset(op->call.verf, 0, sizeof(op->call.verf));
 	return PAGE;

@@ -137,6 +137,37 @@ static void nothing_is_kept_before_it_is_built(void **state)
 	export_free(x);
 }
 
+/* Of two sharers one ended while the records were being read: what was read before is lost. */
+static void an_index_that_lost_entries_is_not_complete(void **state)
+{
+	struct nfs_export *x = make();
+	struct record gone = rec("pv-b", "shared", RECORD_READY);
+
+	(void)state;
+	export_index_begin(x);
+	assert_false(x->indexed);
+	add(x, "pv-a", "shared");
+	add(x, "pv-b", "shared");
+	add(x, "pv-c", "c");
+	export_index_remove(x, &gone);
+	add(x, "pv-d", "d");
+	export_index_end(x, true);
+	assert_false(x->indexed);
+	assert_false(x->indexing);
+	assert_int_equal(x->index.size, 0);
+	export_index_begin(x);
+	add(x, "pv-a", "shared");
+	export_index_end(x, true);
+	assert_true(x->indexed);
+	assert_string_equal(export_index_conflict(x, "shared", "pv-x", false), "pv-a");
+	export_index_begin(x);
+	add(x, "pv-a", "shared");
+	export_index_end(x, false);
+	assert_false(x->indexed);
+	assert_int_equal(x->index.size, 0);
+	export_free(x);
+}
+
 static void parents(void **state)
 {
 	struct nfs_export *x = make();
@@ -209,6 +240,7 @@ int main(void)
 		cmocka_unit_test(sharers_are_counted),
 		cmocka_unit_test(top_level_names),
 		cmocka_unit_test(nothing_is_kept_before_it_is_built),
+		cmocka_unit_test(an_index_that_lost_entries_is_not_complete),
 		cmocka_unit_test(parents),
 		cmocka_unit_test(memory_that_is_missing_drops_the_index),
 		cmocka_unit_test(trash_names),
