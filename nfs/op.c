@@ -65,6 +65,9 @@ void op_finish(struct op *op, int r)
 	if (r < 0 && op->err.code == 0)
 		err_sys(&op->err, r, "%s:%s", op->w->server.name, str_or(op->request.export_, ""));
 	op->err.code = r < 0 ? -r : 0;
+	/* Maybe of a directory of ours that was replaced, as by a restored backup. */
+	if (op->x && (r == -ESTALE || r == -ENOENT))
+		export_forget(op->x);
 	if (op->ended) {
 		op->ended(op, r);
 		op_free(op);
