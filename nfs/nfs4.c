@@ -381,7 +381,11 @@ static const struct rpc4 *rpc_of(const struct call *c)
 
 int nfs4_send_phase(struct server *s, struct call *c)
 {
-	return rpc_of(c)->send(s, c);
+	int r = rpc_of(c)->send(s, c);
+
+	if (r < 0)
+		nfs4_open_forget(c);
+	return r;
 }
 
 void nfs4_next(struct call *c, enum nfs4_phase phase)
@@ -403,9 +407,10 @@ static void on_reply(struct rpc_context *rpc, int status, void *data, void *user
 	server_answered(c->server);
 	if (status == RPC_STATUS_SUCCESS && res && c->kind == CALL_REMOVES)
 		count_removes(c, res);
-	if (status != RPC_STATUS_SUCCESS || !res)
+	if (status != RPC_STATUS_SUCCESS || !res) {
+		nfs4_open_forget(c);
 		call_rejected(c, status, data);
-	else if (opens(c))
+	} else if (opens(c))
 		nfs4_got_open_phase(c, res);
 	else if (res->status == NFS4ERR_NOT_SAME && c->kind == CALL_RMDIR)
 		call_done(c, -ENOTDIR, res->status, "NFS4ERR_NOT_SAME");

@@ -58,5 +58,7 @@ int nfs4_send_phase(struct server *s, struct call *c);
 void nfs4_next(struct call *c, enum nfs4_phase phase);
 int nfs4_send_open_phase(struct server *s, struct call *c);
 void nfs4_got_open_phase(struct call *c, const COMPOUND4res *res);
+/* The RPC itself failed: gives back what the call has of client id and owners, if anything. */
+void nfs4_open_forget(struct call *c);
 
 #endif

@@ -460,3 +460,19 @@ void nfs4_got_open_phase(struct call *c, const COMPOUND4res *res)
 	}
 	finish(c, -EPROTO, 0);
 }
+
+void nfs4_open_forget(struct call *c)
+{
+	struct nfs4_open *o = c->protocol;
+
+	if (c->kind != CALL_CREATE && c->kind != CALL_REPLACE)
+		return;
+	if (c->phase == V4_CLIENTID || c->phase == V4_CONFIRM)
+		c->server->v4->acquiring = false;
+	c->protocol = NULL;
+	if (!o)
+		return;
+	/* Whether the server counted the request is unknown. */
+	owner_reset(o);
+	o->busy = false;
+}
