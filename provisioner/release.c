@@ -242,7 +242,8 @@ static void reclaim(struct release *r, const json_t *pv)
 	if (r->facts.reclaim == RECLAIM_RECYCLE &&
 		json_at(pv, "metadata", "deletionTimestamp", NULL))
 		r->facts.reclaim = RECLAIM_DELETE;
-	if (r->facts.reclaim == RECLAIM_RETAIN) {
+	/* There is nothing to retain of what nobody ever had. */
+	if (r->facts.reclaim == RECLAIM_RETAIN && r->goal != GOAL_LOSER) {
 		release_end(r, RELEASE_DONE, NULL);
 	} else if (!intent_agrees(r)) {
 		err_set(&e, EPERM,
