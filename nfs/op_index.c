@@ -108,6 +108,8 @@ static int next(struct op *op)
 		return op_refuse(op, ENOMEM, "no memory for the index");
 	if (r->page.eof)
 		return STEP_END;
+	if (++r->pages > READER_PAGES_MAX)
+		return op_refuse(op, ELOOP, "the server's list of records does not end");
 	excuse_waiters(op);
 	op->call.cookie = r->page.cookie;
 	memcpy(op->call.verf, r->page.verf, sizeof(op->call.verf));

@@ -15,8 +15,6 @@
 
 /* A temporary file of ours that is older was left behind by a crash. */
 #define TEMP_AGE_S 3600
-/* Pages of one directory, some two million records: a server that names more never ends. */
-#define PAGES_MAX 10000U
 
 enum { BEGIN = _STEP_OWN, PAGE, NAMES, ANSWER };
 enum phase { RECORDS, TRASH, DIRECTORIES, _PHASE_MAX };
@@ -27,7 +25,6 @@ struct list_state {
 	enum phase phase;
 	uint64_t cookie;
 	char verf[8];
-	unsigned pages; /* of this directory so far */
 	char cursor[NFS_CURSOR_MAX];
 	size_t n;
 	struct volume_entry entries[NFS_ENTRIES_MAX];
@@ -60,8 +57,8 @@ static int parse_cursor(struct list_state *l, const char *s)
 	for (l->phase = RECORDS; l->phase < _PHASE_MAX && phase_letters[l->phase] != *s;)
 		l->phase++;
 	if (l->phase == _PHASE_MAX ||
-		sscanf(s + 1, ":%16" SCNx64 ":%16" SCNx64 ":%8x%n", &l->cookie, &verf, &l->pages,
-			&used) != 3 ||
+		sscanf(s + 1, ":%16" SCNx64 ":%16" SCNx64 ":%8x%n", &l->cookie, &verf,
+			&l->reader.pages, &used) != 3 ||
 		s[1 + used])
 		return -EINVAL;
 	memcpy(l->verf, &verf, sizeof(l->verf));
@@ -189,7 +186,7 @@ static int begin(struct op *op)
 	l->reader.answer = answer;
 	if (parse_cursor(l, op->request.name) < 0)
 		return op_refuse(op, EINVAL, "this is no cursor");
-	if (l->pages > PAGES_MAX)
+	if (l->reader.pages > READER_PAGES_MAX)
 		return op_refuse(op, ELOOP, "the server's list of names does not end");
 	op->then = PAGE;
 	return l->phase == DIRECTORIES ? STEP_INDEX : PAGE;
@@ -242,7 +239,7 @@ static int reply(struct op *op)
 	const struct nfs_page *p = &l->reader.page;
 
 	if (!p->eof)
-		write_cursor(l, l->phase, p->cookie, p->verf, l->pages + 1);
+		write_cursor(l, l->phase, p->cookie, p->verf, l->reader.pages + 1);
 	else if (l->phase + 1 < _PHASE_MAX)
 		write_cursor(l, l->phase + 1, 0, none, 0);
 	if (l->cursor[0])

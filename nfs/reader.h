@@ -9,6 +9,9 @@
 #define READER_SLOTS 32
 
 struct reader;
+/* Pages of one directory, some two million records: a server that names more never ends. */
+#define READER_PAGES_MAX 10000U
+
 struct reader_slot {
 	struct reader *reader;
 	struct call call;
@@ -21,6 +24,7 @@ struct reader_slot {
 struct reader {
 	struct op *op;
 	struct nfs_page page;
+	unsigned pages; /* of this directory so far; the owner's own */
 	size_t next, busy;
 	int then; /* op's step when all names are through */
 	struct reader_slot slots[READER_SLOTS];
