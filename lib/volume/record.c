@@ -11,8 +11,8 @@
 #include "base/str.h"
 #include "data/decode.h"
 
-/* A century of seconds; in nanoseconds it still fits. */
-#define TRASH_TTL_MAX (100LL * 366 * 24 * 3600)
+/* The longest duration that a class may name (parse_duration()), in seconds. */
+#define TRASH_TTL_MAX ((int64_t)(INT64_MAX / NSEC_PER_SEC))
 
 static const char *const state_texts[] = {
 	[RECORD_CREATING] = "Creating",

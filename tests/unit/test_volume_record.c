@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/parse.h"
 #include "volume/record.h"
 
 #define TOKEN "0123456789abcdef0123456789abcdef"
@@ -218,8 +219,11 @@ static void longest_fits(void **state)
 	directory[sizeof(directory) - 1] = '\0';
 	a.request.pv = a.request.claim.name = a.request.class = name;
 	a.request.directory = directory;
+	a.request.capacity = INT64_MAX;
+	assert_int_equal(parse_duration("106751d", &a.request.trash_ttl_ns), 0);
 	assert_int_equal(record_encode(&a, &b, NULL), 0);
 	assert_int_equal(record_decode(&r, b.data, b.len, NULL), 0);
+	assert_int_equal(r.request.trash_ttl_ns, a.request.trash_ttl_ns);
 	record_done(&r);
 }
 
