@@ -73,19 +73,12 @@ static int set_server(struct parse *s, const char *value, struct err *e)
 	}
 }
 
+/* As the PV's attributes are checked, which this becomes (volume_export_check()). */
 static int export_component(const char *s, size_t n, struct err *e)
 {
-	if (n == 0)
-		return err_set(e, EINVAL, "has an empty component");
-	if ((n == 1 && s[0] == '.') || (n == 2 && s[0] == '.' && s[1] == '.'))
-		return err_set(e, EINVAL, "must not hold \".\" or \"..\"");
-	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
-			return err_set(e, EINVAL, "holds a control character");
-	if (n > PATH_COMPONENT_MAX)
-		return err_set(
-			e, EINVAL, "has a component of more than %d bytes", PATH_COMPONENT_MAX);
-	return 0;
+	if (n == strlen(CONTROL_DIRECTORY) && memcmp(s, CONTROL_DIRECTORY, n) == 0)
+		return err_set(e, EINVAL, "is a control directory of Berth's, or in one");
+	return path_component_check(s, n, e);
 }
 
 static int set_export(struct parse *s, const char *value, struct err *e)
