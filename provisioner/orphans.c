@@ -36,13 +36,44 @@ struct orphans {
 	struct timer *timer;
 	struct list walks;
 	char *cursor;
-	bool reading; /* a page is on its way */
+	struct map foreign;  /* of this walk: what other drivers' records name in the trash */
+	bool foreign_missed; /* without memory: no tree without a record of ours is taken */
+	bool reading;        /* a page is on its way */
 	bool again;
 	uint64_t count[_ORPHAN_MAX];
 	unsigned lines;
 };
 
 static void next_page(struct orphans *s);
+
+/* ---- the trash of other drivers ---------------------------------------------------------- */
+
+static struct map_key key_of_foreign(const void *value)
+{
+	return map_key_str(value);
+}
+
+static void foreign_note(struct orphans *s, const char *name)
+{
+	char *f = strdup(name);
+
+	if (f && map_add(&s->foreign, f) >= 0)
+		return;
+	free(f);
+	if (!map_gets(&s->foreign, name))
+		s->foreign_missed = true;
+}
+
+static void foreign_clear(struct orphans *s)
+{
+	char *f;
+
+	MAP_FOREACH (&s->foreign, f)
+		free(f);
+	map_done(&s->foreign);
+	s->foreign = MAP_NULL(key_of_foreign);
+	s->foreign_missed = false;
+}
 
 /* ---- what to walk ------------------------------------------------------------------------ */
 
@@ -199,8 +230,11 @@ static void report(struct orphans *s, const struct walk *w, enum orphan_kind kin
 
 static void see_record(struct orphans *s, const struct walk *w, const struct volume_entry *e)
 {
-	if (!streq(e->record.driver, s->p->config->driver))
+	if (!streq(e->record.driver, s->p->config->driver)) {
+		if (e->state == RECORD_TRASHED)
+			foreign_note(s, e->trash);
 		return;
+	}
 	switch (e->state) {
 	case RECORD_TRASHED:
 		/* While its PV is there the move may lie ahead, for the record is written first:
@@ -230,7 +264,9 @@ static void see(struct orphans *s, const struct walk *w, const struct volume_ent
 		see_record(s, w, e);
 		break;
 	case ENTRY_TRASH:
-		exports_found_trash(s->p->exports, &w->place, e->name, e->changed, w->trash_ttl);
+		if (!s->foreign_missed && !map_gets(&s->foreign, e->name))
+			exports_found_trash(
+				s->p->exports, &w->place, e->name, e->changed, w->trash_ttl);
 		break;
 	case ENTRY_BAD_RECORD:
 		report(s, w, ORPHAN_RECORD, e->name);
@@ -264,6 +300,7 @@ static void walk_done(struct orphans *s)
 
 	free(s->cursor);
 	s->cursor = NULL;
+	foreign_clear(s);
 	walk_free(w);
 	next_page(s);
 }
@@ -355,6 +392,7 @@ void orphans_stop(struct orphans *s)
 	}
 	free(s->cursor);
 	s->cursor = NULL;
+	foreign_clear(s);
 	provisioner_settled(s->p);
 }
 
@@ -372,6 +410,7 @@ int orphans_new(struct orphans **ret, struct provisioner *p)
 		return -ENOMEM;
 	s->p = p;
 	list_init(&s->walks);
+	s->foreign = MAP_NULL(key_of_foreign);
 	r = timer_new_lazy(&s->timer, p->loop, SECONDS(1), on_timer, s);
 	if (r < 0)
 		return r;
@@ -388,6 +427,7 @@ struct orphans *orphans_free(struct orphans *s)
 		walk_free(LIST_ENTRY(it, struct walk, link));
 	}
 	free(s->cursor);
+	foreign_clear(s);
 	free(s);
 	return NULL;
 }
