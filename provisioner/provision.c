@@ -399,6 +399,8 @@ int provision_run(struct provision *op, struct class_info *class, struct err *e)
 	class_info_ref(class);
 	class_info_unref(op->class);
 	op->class = class;
+	/* The intent does not carry these, so a class that was mended may still give them. */
+	op->facts.flags |= class->p.flags & (VOLUME_ADOPT | VOLUME_SHARED);
 	op->access_modes = c->access_modes;
 	op->node_seen = false;
 	op->step_at = clock_now();
