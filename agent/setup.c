@@ -100,7 +100,7 @@ static const char *value_of(char **argv, int i, const char *name, int *ret_used)
 
 static int take_arguments(struct setup *s, char **argv, const char **front_argv)
 {
-	const char *host = NULL, *pool = NULL, *front = NULL;
+	const char *host = NULL, *pool = NULL;
 	const struct option_value options[] = {
 		{"--host", &host, true},
 		{"--host-proc", &s->host_proc, true},
@@ -109,29 +109,27 @@ static int take_arguments(struct setup *s, char **argv, const char **front_argv)
 		{"--kubelet-root", &s->child.kubelet_root, false},
 		{"--run-dir", &s->child.run_dir, false},
 		{"--pool", &pool, false},
-		{"--node", &front, false},
-		{"--config", &front, false},
-		{"--kubeconfig", &front, false},
 	};
 	int n = 0, used;
 
 	for (int i = 1; argv[i]; i += used) {
-		const struct option_value *o = options;
-		const char *value = NULL;
+		bool keep = false;
 
-		for (used = 1; o < options + ELEMENTSOF(options); o++) {
-			value = value_of(argv, i, o->name, &used);
-			if (!value && streq(argv[i], o->name))
+		used = 1;
+		for (size_t k = 0; k < ELEMENTSOF(options); k++) {
+			const char *value = value_of(argv, i, options[k].name, &used);
+
+			if (!value && streq(argv[i], options[k].name))
 				return say("a value is missing after ", argv[i]);
-			if (value)
-				break;
+			if (!value)
+				continue;
+			*options[k].value = value;
+			keep = options[k].keep;
+			break;
 		}
-		if (!value)
-			return say("unknown argument: ", argv[i]);
-		*o->value = value;
 		if (take_pool(&s->child, &pool) < 0)
 			return -EINVAL;
-		for (int k = 0; k < used && !o->keep; k++)
+		for (int k = 0; k < used && !keep; k++)
 			front_argv[n++] = argv[i + k];
 	}
 	return take_host(s, host);
