@@ -217,16 +217,24 @@ static void forget(struct report *r)
 	forget_sent(r);
 }
 
+/* The end of a request: whether it brought the object. */
+static bool took(struct report *r, const struct kube_response *res)
+{
+	r->request = NULL;
+	if (res->status != KUBE_OK || !res->object)
+		return false;
+	keep(r, res->object);
+	return true;
+}
+
 static void on_written(struct kube_request *q, const struct kube_response *res, void *userdata)
 {
 	struct report *r = userdata;
 
 	(void)q;
-	r->request = NULL;
-	if (res->status == KUBE_OK && res->object) {
+	if (took(r, res)) {
 		r->count.writes++;
 		r->count.written_at = clock_now();
-		keep(r, res->object);
 		look_at(r, 0); /* whether it says all by now */
 		return;
 	}
@@ -243,15 +251,10 @@ static void on_made(struct kube_request *q, const struct kube_response *res, voi
 	struct report *r = userdata;
 
 	(void)q;
-	r->request = NULL;
-	if (res->status == KUBE_OK && res->object) {
-		keep(r, res->object);
+	if (took(r, res) || res->status == KUBE_E_EXISTS)
 		look(r);
-	} else if (res->status == KUBE_E_EXISTS) {
-		look(r);
-	} else {
+	else
 		failed(r, "cannot create", res);
-	}
 }
 
 static int make(struct report *r)
@@ -269,15 +272,12 @@ static void on_read(struct kube_request *q, const struct kube_response *res, voi
 	struct report *r = userdata;
 
 	(void)q;
-	r->request = NULL;
-	if (res->status == KUBE_OK && res->object) {
-		keep(r, res->object);
+	if (took(r, res))
 		look(r);
-	} else if (res->status != KUBE_E_NOT_FOUND) {
+	else if (res->status != KUBE_E_NOT_FOUND)
 		failed(r, "cannot read", res);
-	} else if (make(r) < 0) {
+	else if (make(r) < 0)
 		look_at(r, clock_now() + LOOK_EVERY);
-	}
 }
 
 static int write_owner(struct report *r)
