@@ -155,16 +155,7 @@ static void take_class(struct search *s, const json_t *class)
 		    json_object_get(class, "mountOptions"), streq_null(policy, "Retain"), NULL) < 0)
 		return;
 	for (size_t i = 0; i < c.n_servers; i++) {
-		const struct volume_place at = {
-			.server = c.servers[i],
-			.export_ = c.export_,
-			.nfs_port = c.nfs_port,
-			.mount_port = c.mount_port,
-			.version = c.version,
-			.act_as_set = c.act_as_set,
-			.act_uid = c.act_uid,
-			.act_gid = c.act_gid,
-		};
+		const struct volume_place at = parameters_place(&c, c.servers[i]);
 
 		add(s->found, &at, spec_of(&c, c.servers[i]), c.trash_ttl_ns);
 	}

@@ -114,16 +114,8 @@ static void add_walk(struct orphans *s, const struct class_info *c, const char *
 		walk_free(w);
 		return;
 	}
-	w->place = (struct volume_place){
-		.server = w->server,
-		.export_ = w->export_,
-		.nfs_port = c->p.nfs_port,
-		.mount_port = c->p.mount_port,
-		.version = c->p.version,
-		.act_as_set = c->p.act_as_set,
-		.act_uid = c->p.act_uid,
-		.act_gid = c->p.act_gid,
-	};
+	w->place = parameters_place(&c->p, w->server);
+	w->place.export_ = w->export_;
 }
 
 static void list_exports(struct orphans *s)

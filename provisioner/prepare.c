@@ -253,16 +253,7 @@ void prepare_forget_probe(struct provision *op)
 static int probe_one(struct probe *b, struct provision *op, unsigned index)
 {
 	const struct parameters *p = &op->class->p;
-	const struct volume_place place = {
-		.server = p->servers[index],
-		.export_ = p->export_,
-		.nfs_port = p->nfs_port,
-		.mount_port = p->mount_port,
-		.version = p->version,
-		.act_as_set = p->act_as_set,
-		.act_uid = p->act_uid,
-		.act_gid = p->act_gid,
-	};
+	const struct volume_place place = parameters_place(p, p->servers[index]);
 
 	b->call[index] = (struct probe_call){b, index};
 	return op->p->nfs->ops->space(op->p->nfs, &place, on_probe, &b->call[index]);

@@ -471,3 +471,17 @@ void parameters_done(struct parameters *p)
 	free(p->pattern);
 	*p = (struct parameters){.n_servers = 0};
 }
+
+struct volume_place parameters_place(const struct parameters *p, const char *server)
+{
+	return (struct volume_place){
+		.server = server,
+		.export_ = p->export_,
+		.nfs_port = p->nfs_port,
+		.mount_port = p->mount_port,
+		.version = p->version,
+		.act_as_set = p->act_as_set,
+		.act_uid = p->act_uid,
+		.act_gid = p->act_gid,
+	};
+}

@@ -42,6 +42,8 @@ struct parameters {
 int parameters_parse(struct parameters *ret, const json_t *json, const json_t *mount_options,
 	bool retain, struct err *e);
 void parameters_done(struct parameters *p);
+/* The class's export on one of its servers; texts are borrowed, identity is unknown. */
+struct volume_place parameters_place(const struct parameters *p, const char *server);
 
 /* Where labels and annotations come from; a function gives NULL for what is not there. */
 struct pattern_source {

@@ -46,6 +46,21 @@ static void defaults(void **state)
 	parameters_done(&p);
 }
 
+static void place_is(const struct parameters *p)
+{
+	const struct volume_place at = parameters_place(p, p->servers[2]);
+
+	assert_string_equal(at.server, "fd00::1");
+	assert_string_equal(at.export_, "/srv/x");
+	assert_int_equal(at.nfs_port, 2050);
+	assert_int_equal(at.mount_port, 65535);
+	assert_int_equal(at.version, 4);
+	assert_true(at.act_as_set);
+	assert_int_equal(at.act_uid, 65534);
+	assert_int_equal(at.act_gid, 0);
+	assert_null(at.identity);
+}
+
 static void everything(void **state)
 {
 	struct parameters p;
@@ -83,6 +98,7 @@ static void everything(void **state)
 	assert_int_equal(p.nfs_port, 2050);
 	assert_int_equal(p.mount_port, 65535);
 	assert_int_equal(p.version, 4);
+	place_is(&p);
 	parameters_done(&p);
 }
 
