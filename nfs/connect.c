@@ -42,7 +42,7 @@ struct target {
 	bool probed;
 	bool refused;   /* the server answered, and does not want to serve this export */
 	bool undecided; /* connect all the same: other exports of the server may be wanted */
-	const struct nfs_init *init;
+	const struct volume_place *place;
 	unsigned n_bound;
 	uint64_t deadline;
 	struct server *s;
@@ -165,7 +165,7 @@ static int open_context(const struct target *t, uint16_t port, enum role role,
 	int fd = open_stream(t, port, role);
 
 	if (fd < 0)
-		return err_sys(e, fd, "%s: cannot connect to %s at %s port %u", t->init->server,
+		return err_sys(e, fd, "%s: cannot connect to %s at %s port %u", t->place->server,
 			names[role], t->text, port);
 	*ret = compat_open(fd);
 	if (*ret)
@@ -265,10 +265,10 @@ static int find_port(struct target *t, struct rpc_context *rpc, int program, con
 	r = r != 0 ? -EIO : compat_wait(rpc, &a->done, t->deadline);
 	if (r < 0)
 		return err_sys(
-			e, r, "%s: no answer from the portmapper at %s", t->init->server, t->text);
+			e, r, "%s: no answer from the portmapper at %s", t->place->server, t->text);
 	if (!a->ok || a->port == 0)
 		return err_set(e, ENOPROTOOPT, "%s: the portmapper at %s knows no %s",
-			t->init->server, t->text, what);
+			t->place->server, t->text, what);
 	*ret = a->port;
 	return 0;
 }
@@ -278,8 +278,8 @@ static int find_ports(struct target *t, uint16_t *nfs, uint16_t *mount, struct e
 	struct rpc_context *rpc = NULL;
 	int r = 0;
 
-	*nfs = t->init->nfs_port;
-	*mount = t->init->mount_port;
+	*nfs = t->place->nfs_port;
+	*mount = t->place->mount_port;
 	if (*nfs && *mount)
 		return 0;
 	r = open_context(t, PORTMAP_PORT, ROLE_PORTMAPPER, &rpc, e);
@@ -331,19 +331,19 @@ static int probe(struct target *t, struct err *e)
 
 	if (t->undecided)
 		return 0;
-	*c = (struct call){.kind = CALL_ROOT, .name = t->init->export_, .deadline = t->deadline};
-	if (t->init->act_as_set)
-		c->cred = (struct nfs_cred){t->init->act_uid, t->init->act_gid};
+	*c = (struct call){.kind = CALL_ROOT, .name = t->place->export_, .deadline = t->deadline};
+	if (t->place->act_as_set)
+		c->cred = (struct nfs_cred){t->place->act_uid, t->place->act_gid};
 	t->probed = false;
 	server_call(t->s, c, on_probe, &t->probed);
 	r = run_probe(t->s, &t->probed, t->deadline);
 	if (r < 0)
-		return err_sys(e, r, "%s: connection to %s lost", t->init->server, t->text);
+		return err_sys(e, r, "%s: connection to %s lost", t->place->server, t->text);
 	if (c->r >= 0)
 		return 0;
 	t->refused = c->status != 0 && c->r != -EPROTONOSUPPORT && c->r != -EAGAIN;
-	return call_error(c, e, "%s:%s: the server refuses NFSv%d to %s", t->init->server,
-		t->init->export_, t->s->protocol->version, t->s->local);
+	return call_error(c, e, "%s:%s: the server refuses NFSv%d to %s", t->place->server,
+		t->place->export_, t->s->protocol->version, t->s->local);
 }
 
 static int connect3(struct target *t, struct err *e)
@@ -367,7 +367,7 @@ static int connect3(struct target *t, struct err *e)
 static int connect4(struct target *t, struct err *e)
 {
 	int r = open_context(
-		t, t->init->nfs_port ? t->init->nfs_port : NFS_PORT, ROLE_NFS, &t->s->nfs, e);
+		t, t->place->nfs_port ? t->place->nfs_port : NFS_PORT, ROLE_NFS, &t->s->nfs, e);
 
 	if (r < 0)
 		return r;
@@ -384,7 +384,7 @@ static int connect_address(
 	if (r < 0) {
 		drop_context(&t->s->mount);
 		drop_context(&t->s->nfs);
-		server_init(t->s, t->init->server);
+		server_init(t->s, t->place->server);
 	}
 	return r;
 }
@@ -424,39 +424,39 @@ static int try_versions(struct target *t, const struct addrinfo *list, struct er
 	int r3 = -EPROTONOSUPPORT, r4 = r3;
 	bool refused = false;
 
-	if (t->init->version != 4) {
+	if (t->place->version != 4) {
 		r3 = try_version(t, list, 3, &e3);
 		refused = t->refused;
 	}
 	if (r3 >= 0)
 		return 0;
-	if (t->init->version != 3 && r3 != -ETIMEDOUT)
+	if (t->place->version != 3 && r3 != -ETIMEDOUT)
 		r4 = try_version(t, list, 4, &e4);
 	if (r4 >= 0)
 		return 0;
 	if (refused)
 		return connect_undecided(t, list, 3, &e3, e);
-	if (t->init->version == 3 || r3 == -ETIMEDOUT)
+	if (t->place->version == 3 || r3 == -ETIMEDOUT)
 		return err_copy(e, &e3);
-	if (t->refused && t->init->version == 4)
+	if (t->refused && t->place->version == 4)
 		return connect_undecided(t, list, 4, &e4, e);
-	if (t->init->version == 4)
+	if (t->place->version == 4)
 		return err_copy(e, &e4);
 	/* The first refusal is the one to act on; the second says that there is no way around. */
 	return err_set(e, r3, "%.240s; NFSv4.0: %.240s", e3.text, e4.text);
 }
 
-int connect_server(struct server *s, const struct nfs_init *i, unsigned n_bound, uint64_t deadline,
-	struct err *e)
+int connect_server(struct server *s, const struct volume_place *p, unsigned n_bound,
+	uint64_t deadline, struct err *e)
 {
 	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-	struct target t = {.init = i, .n_bound = n_bound, .deadline = deadline, .s = s};
+	struct target t = {.place = p, .n_bound = n_bound, .deadline = deadline, .s = s};
 	struct addrinfo *list = NULL;
-	int r = getaddrinfo(i->server, NULL, &hints, &list);
+	int r = getaddrinfo(p->server, NULL, &hints, &list);
 
 	if (r != 0)
 		return err_set(e, r == EAI_AGAIN ? EAGAIN : EHOSTUNREACH,
-			"%s: cannot resolve the name: %s", i->server, gai_strerror(r));
+			"%s: cannot resolve the name: %s", p->server, gai_strerror(r));
 	r = try_versions(&t, list, e);
 	freeaddrinfo(list);
 	for (unsigned k = 0; k < n_bound; k++)

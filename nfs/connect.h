@@ -13,12 +13,12 @@
 #define CONNECT_BOUND_FD (WORKER_FD + 1)
 
 /*
- * Resolves, connects, asks the portmapper where needed, and mounts i->export_ to learn which
- * version serves it: NFSv3, else NFSv4.0, unless i->version says. s was through server_init().
+ * Resolves, connects, asks the portmapper where needed, and mounts p->export_ to learn which
+ * version serves it: NFSv3, else NFSv4.0, unless p->version says. s was through server_init().
  * Blocks up to deadline. Of the n_bound sockets those that are not used are closed, unless a name
  * could not be resolved. The text names the server, the address and our own address and port.
  */
-int connect_server(struct server *s, const struct nfs_init *i, unsigned n_bound, uint64_t deadline,
-	struct err *e);
+int connect_server(struct server *s, const struct volume_place *p, unsigned n_bound,
+	uint64_t deadline, struct err *e);
 
 #endif

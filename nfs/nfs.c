@@ -189,22 +189,6 @@ static void shorten_key(const struct nfs_backend *b, char key[static KEY_MAX])
 	memcpy(key + b->key_max - 1 - strlen(tail), tail, strlen(tail) + 1);
 }
 
-static int place_init(const struct volume_place *p, struct buf *b)
-{
-	const struct nfs_init i = {
-		.server = p->server,
-		.export_ = p->export_,
-		.nfs_port = p->nfs_port,
-		.mount_port = p->mount_port,
-		.version = p->version,
-		.act_as_set = p->act_as_set,
-		.act_uid = p->act_uid,
-		.act_gid = p->act_gid,
-	};
-
-	return nfs_init_pack(b, &i);
-}
-
 static int call_new(
 	struct nfs_call **ret, struct nfs_backend *b, const char *pv, volume_fn fn, void *userdata)
 {
@@ -235,7 +219,7 @@ static int call_send(struct nfs_call *c, enum nfs_kind kind, const struct volume
 	int r = place_key(p, key);
 
 	if (r >= 0)
-		r = place_init(p, &init);
+		r = nfs_init_pack(&init, p);
 	if (r >= 0)
 		shorten_key(c->b, key);
 	if (r >= 0)

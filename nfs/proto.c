@@ -52,36 +52,36 @@ static bool get_bool(struct unpack *u)
 
 /* ---- init ------------------------------------------------------------------------------------ */
 
-int nfs_init_pack(struct buf *b, const struct nfs_init *i)
+int nfs_init_pack(struct buf *b, const struct volume_place *place)
 {
 	struct pack p = {.b = b};
 
-	put_str(&p, i->server);
-	put_str(&p, i->export_);
-	put_u64(&p, i->nfs_port);
-	put_u64(&p, i->mount_port);
-	put_u64(&p, (uint64_t)i->version);
-	put_u64(&p, i->act_as_set);
-	put_u64(&p, i->act_uid);
-	put_u64(&p, i->act_gid);
+	put_str(&p, place->server);
+	put_str(&p, place->export_);
+	put_u64(&p, place->nfs_port);
+	put_u64(&p, place->mount_port);
+	put_u64(&p, (uint64_t)place->version);
+	put_u64(&p, place->act_as_set);
+	put_u64(&p, place->act_uid);
+	put_u64(&p, place->act_gid);
 	return p.r;
 }
 
-int nfs_init_unpack(struct nfs_init *ret, const void *body, size_t size)
+int nfs_init_unpack(struct volume_place *ret, const void *body, size_t size)
 {
 	struct unpack u = {.p = body, .end = (const char *)body + size};
-	struct nfs_init i = {.server = get_text(&u)};
+	struct volume_place p = {.server = get_text(&u)};
 
-	i.export_ = get_text(&u);
-	i.nfs_port = (uint16_t)get_max(&u, UINT16_MAX);
-	i.mount_port = (uint16_t)get_max(&u, UINT16_MAX);
-	i.version = (int)get_max(&u, 4);
-	i.act_as_set = get_bool(&u);
-	i.act_uid = (uid_t)get_max(&u, UINT32_MAX);
-	i.act_gid = (gid_t)get_max(&u, UINT32_MAX);
+	p.export_ = get_text(&u);
+	p.nfs_port = (uint16_t)get_max(&u, UINT16_MAX);
+	p.mount_port = (uint16_t)get_max(&u, UINT16_MAX);
+	p.version = (int)get_max(&u, 4);
+	p.act_as_set = get_bool(&u);
+	p.act_uid = (uid_t)get_max(&u, UINT32_MAX);
+	p.act_gid = (gid_t)get_max(&u, UINT32_MAX);
 	if (!unpack_done(&u))
 		return -EPROTO;
-	*ret = i;
+	*ret = p;
 	return 0;
 }
 

@@ -29,20 +29,11 @@ enum nfs_kind {
 /* pv, time and random digits. */
 #define NFS_TRASH_NAME_MAX 255
 
-/* The init frame: what all requests of one worker have in common. */
-struct nfs_init {
-	const char *server;
-	const char
-		*export_; /* of the request that starts the worker: it decides about the version */
-	uint16_t nfs_port, mount_port;
-	int version; /* 0: 3, else 4 */
-	bool act_as_set;
-	uid_t act_uid;
-	gid_t act_gid;
-};
-int nfs_init_pack(struct buf *b, const struct nfs_init *i);
+/* The init frame: what all requests of one worker have in common, so no identity. The export is
+ * that of the request that starts the worker: it decides about the version. */
+int nfs_init_pack(struct buf *b, const struct volume_place *p);
 /* Texts are borrowed from the body. -EPROTO. */
-int nfs_init_unpack(struct nfs_init *ret, const void *body, size_t size);
+int nfs_init_unpack(struct volume_place *ret, const void *body, size_t size);
 
 struct nfs_request {
 	const char *export_;

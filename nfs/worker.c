@@ -237,9 +237,9 @@ static int take_init(struct worker *w)
 	if (!w->init_body)
 		return -ENOMEM;
 	memcpy(w->init_body, body, size);
-	r = nfs_init_unpack(&w->init, w->init_body, size);
-	if (r >= 0 && w->init.act_as_set)
-		w->cred = (struct nfs_cred){w->init.act_uid, w->init.act_gid};
+	r = nfs_init_unpack(&w->place, w->init_body, size);
+	if (r >= 0 && w->place.act_as_set)
+		w->cred = (struct nfs_cred){w->place.act_uid, w->place.act_gid};
 	return r;
 }
 
@@ -250,12 +250,12 @@ static int get_ready(struct worker *w, struct err *e)
 
 	for (unsigned i = 0; i < w->n_bound; i++)
 		keep[1 + i] = CONNECT_BOUND_FD + (int)i;
-	server_init(&w->server, w->init.server);
+	server_init(&w->server, w->place.server);
 	r = sandbox_close_fds(keep, 1 + w->n_bound, e);
 	if (r >= 0)
 		r = sandbox_harden(FILES_MAX, e);
 	if (r >= 0)
-		r = connect_server(&w->server, &w->init, w->n_bound, clock_now() + CONNECT_NS, e);
+		r = connect_server(&w->server, &w->place, w->n_bound, clock_now() + CONNECT_NS, e);
 	if (r >= 0)
 		r = sandbox_drop(SANDBOX_UID, SANDBOX_GID, e);
 	if (r >= 0)

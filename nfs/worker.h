@@ -9,7 +9,7 @@
 
 struct worker {
 	struct worker_child child;
-	struct nfs_init init; /* borrows from init_body */
+	struct volume_place place; /* borrows from init_body */
 	char *init_body;
 	struct server server;
 	struct list exports;

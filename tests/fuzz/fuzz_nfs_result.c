@@ -27,12 +27,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct volume_entry *entries = NULL;
 	struct volume_result r;
 	struct nfs_request q;
-	struct nfs_init i;
+	struct volume_place p;
 
 	if (nfs_result_unpack(&r, &entries, -5, data, size) == 0)
 		check(&r);
 	free(entries);
-	(void)nfs_init_unpack(&i, data, size);
+	(void)nfs_init_unpack(&p, data, size);
 	for (int kind = NFS_CREATE; kind < _NFS_KIND_MAX; kind++)
 		if (nfs_request_unpack(&q, (enum nfs_kind)kind, data, size) == 0 &&
 			kind <= NFS_DISCARD && path_relative_check(q.volume.directory, NULL) < 0)

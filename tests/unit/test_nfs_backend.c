@@ -27,7 +27,7 @@
 /* ---- the worker -------------------------------------------------------------------------- */
 
 static void answer(struct worker_child *c, const struct frame_header *h, const char *body,
-	const struct nfs_init *init)
+	const struct volume_place *init)
 {
 	_cleanup_buf_ struct buf b = BUF_NULL(FRAME_BODY_MAX);
 	struct volume_result res = {.err = ERR_NULL};
@@ -47,7 +47,7 @@ static int worker(void)
 {
 	struct worker_child c;
 	struct frame_header h;
-	struct nfs_init init;
+	struct volume_place init;
 	const char *body;
 	char *kept;
 	size_t size;

@@ -32,7 +32,7 @@ static const struct volume_request volume = {
 
 static void init_round_trip(void **state)
 {
-	const struct nfs_init a = {
+	const struct volume_place a = {
 		.server = "srv",
 		.export_ = "/e",
 		.nfs_port = 2050,
@@ -43,7 +43,7 @@ static void init_round_trip(void **state)
 		.act_gid = 1,
 	};
 	_cleanup_buf_ struct buf b = BUF_NULL(4096);
-	struct nfs_init r;
+	struct volume_place r;
 
 	(void)state;
 	assert_int_equal(nfs_init_pack(&b, &a), 0);
@@ -56,6 +56,7 @@ static void init_round_trip(void **state)
 	assert_true(r.act_as_set);
 	assert_int_equal(r.act_uid, a.act_uid);
 	assert_int_equal(r.act_gid, 1);
+	assert_null(r.identity);
 }
 
 static struct nfs_request sample_request(void)
