@@ -128,6 +128,8 @@ void op_path_set(struct op *op, const char *path, bool make);
 bool op_record_is_empty(const struct op *op);
 /* -EPERM unless the record is this request's volume (STEP_RECORD found one). */
 int op_check_record(struct op *op);
+/* op->rec, changed now, into op->file. */
+int op_encode_record(struct op *op);
 /* op->temp: the name in volumes/ that belongs to one attempt (libraries.md 4). */
 void op_temp_name(struct op *op, const char *attempt);
 /* After STEP_INDEX: the directory belongs to no other volume. */

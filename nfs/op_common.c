@@ -76,6 +76,25 @@ static void on_indexed(struct op *op, int r)
 	wake(&op->x->index_waiters, op, r, STEP_INDEX);
 }
 
+/* The worker's own operation that op waits for, within the same time. NULL: op is refused. */
+static struct op *own_new(struct op *op, enum nfs_kind kind, const struct op_step *steps,
+	void (*ended)(struct op *op, int r))
+{
+	struct op *own = op_new(op->w, kind);
+
+	if (!own) {
+		list_remove(&op->waiting);
+		op_refuse(op, ENOMEM, "no memory");
+		return NULL;
+	}
+	own->x = op->x;
+	own->request.export_ = op->x->path;
+	own->deadline = op->deadline;
+	own->steps = steps;
+	own->ended = ended;
+	return own;
+}
+
 int step_attach_start(struct op *op)
 {
 	struct nfs_export *x = op->x;
@@ -93,17 +112,11 @@ int step_attach_start(struct op *op)
 	list_append(&x->waiters, &op->waiting);
 	if (x->state == EXPORT_ATTACHING)
 		return STEP_WAIT;
-	attach = op_new(op->w, op->kind == NFS_LIST ? NFS_LIST : NFS_SPACE);
-	if (!attach) {
-		list_remove(&op->waiting);
-		return op_refuse(op, ENOMEM, "no memory");
-	}
+	attach = own_new(
+		op, op->kind == NFS_LIST ? NFS_LIST : NFS_SPACE, op_attach_steps, on_attached);
+	if (!attach)
+		return -ENOMEM;
 	x->state = EXPORT_ATTACHING;
-	attach->x = x;
-	attach->request.export_ = x->path;
-	attach->deadline = op->deadline;
-	attach->steps = op_attach_steps;
-	attach->ended = on_attached;
 	op_enter(attach, 0);
 	return STEP_WAIT;
 }
@@ -165,6 +178,13 @@ int op_check_record(struct op *op)
 	return 0;
 }
 
+int op_encode_record(struct op *op)
+{
+	op->rec.changed = clock_real();
+	buf_reset(&op->file);
+	return record_encode(&op->rec, &op->file, &op->err);
+}
+
 void op_temp_name(struct op *op, const char *attempt)
 {
 	/* A leading dot: no record's name begins with one. Cut names stay unique by the attempt. */
@@ -205,9 +225,7 @@ int step_save_start(struct op *op)
 	size_t size;
 	int r;
 
-	op->rec.changed = clock_real();
-	buf_reset(&op->file);
-	r = record_encode(&op->rec, &op->file, &op->err);
+	r = op_encode_record(op);
 	if (r < 0)
 		return r;
 	size = op->file.len;
@@ -363,17 +381,10 @@ int step_index_start(struct op *op)
 	list_append(&x->index_waiters, &op->waiting);
 	if (x->indexing)
 		return STEP_WAIT;
-	index = op_new(op->w, NFS_LIST);
-	if (!index) {
-		list_remove(&op->waiting);
-		return op_refuse(op, ENOMEM, "no memory for the index");
-	}
+	index = own_new(op, NFS_LIST, op_index_steps, on_indexed);
+	if (!index)
+		return -ENOMEM;
 	export_index_begin(x);
-	index->x = x;
-	index->request.export_ = x->path;
-	index->deadline = op->deadline;
-	index->steps = op_index_steps;
-	index->ended = on_indexed;
 	op_enter(index, 0);
 	return STEP_WAIT;
 }

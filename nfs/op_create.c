@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/str.h"
 #include "nfs/op_steps.h"
 #include "nfs/worker.h"
@@ -126,11 +125,8 @@ static int first_record(struct op *op)
 
 static int record_new_start(struct op *op)
 {
-	int r;
+	int r = op_encode_record(op);
 
-	op->rec.changed = clock_real();
-	buf_reset(&op->file);
-	r = record_encode(&op->rec, &op->file, &op->err);
 	if (r < 0)
 		return r;
 	if (record_name(wish(op)->pv, op->temp) < 0)
