@@ -94,90 +94,89 @@ struct rule {
 		}                                    \
 	}
 
-static const struct rule worker_rules[] = {
-	{"mmap", BITS(2, PROT_EXEC, 0)},
-	{"mmap2", BITS(2, PROT_EXEC, 0)},
-	{"mprotect", BITS(2, PROT_EXEC, 0)},
-	/* fstat() of a current libc; the path could be any, and only looked at. */
-	{"newfstatat", BITS(3, AT_EMPTY_PATH, AT_EMPTY_PATH)},
-	{"fcntl", IS(1, F_GETFL)},
-	{"fcntl", IS(1, F_SETFL)},
-	{"fcntl", IS(1, F_GETFD)},
-	{"fcntl", IS(1, F_SETFD)},
-	{"fcntl64", IS(1, F_GETFL)},
-	{"fcntl64", IS(1, F_SETFL)},
-	{"fcntl64", IS(1, F_GETFD)},
-	{"fcntl64", IS(1, F_SETFD)},
-	{"ioctl", IS(1, FIONREAD)},
-	{"ioctl", IS(1, FIONBIO)},
-	/* stdio asks of /dev/null whether it is a terminal. */
-	{"ioctl", IS(1, TCGETS)},
-	{NULL, {{0}}},
-};
-
-static const struct rule mounter_rules[] = {
-	{"mmap", BITS(2, PROT_EXEC, 0)},
-	{"mmap2", BITS(2, PROT_EXEC, 0)},
-	{"mprotect", BITS(2, PROT_EXEC, 0)},
-	{"open", BITS(1, O_ACCMODE | O_CREAT, 0)},
-	{"openat", BITS(2, O_ACCMODE | O_CREAT, 0)},
-	{"fcntl", IS(1, F_GETFL)},
-	{"fcntl", IS(1, F_SETFL)},
-	{"fcntl", IS(1, F_GETFD)},
-	{"fcntl", IS(1, F_SETFD)},
-	{"fcntl", IS(1, F_DUPFD_CLOEXEC)},
-	{"fcntl64", IS(1, F_GETFL)},
-	{"fcntl64", IS(1, F_SETFL)},
-	{"fcntl64", IS(1, F_GETFD)},
-	{"fcntl64", IS(1, F_SETFD)},
-	{"fcntl64", IS(1, F_DUPFD_CLOEXEC)},
-	{"ioctl", IS(1, FIONREAD)},
-	{"ioctl", IS(1, TCGETS)},
-	/* The zone of a link-local address. */
-	{"ioctl", IS(1, SIOCGIFINDEX)},
-	/* Directories go, files never. */
-	{"unlinkat", IS(2, AT_REMOVEDIR)},
-	{"socket", IS(0, AF_INET)},
-	{"socket", IS(0, AF_INET6)},
-	{NULL, {{0}}},
-};
-static const char *const asking[] = {"connect", NULL};
-
 #define WRITE_EXEC (PROT_WRITE | PROT_EXEC)
 #define NEW_FILE (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))
+#define NO_TMPFILE (O_TMPFILE & ~O_DIRECTORY)
 #define NEW_NAMESPACE                                                                  \
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | \
 		CLONE_NEWPID | CLONE_NEWNET)
 
-static const struct rule provisioner_rules[] = {
-	/* libc loads its name services when the first name is resolved: executable, not writable.
-	 */
+static const struct rule data[] = {
 	{"mmap", BITS(2, PROT_EXEC, 0)},
-	{"mmap", BITS(2, WRITE_EXEC, PROT_EXEC)},
 	{"mmap2", BITS(2, PROT_EXEC, 0)},
-	{"mmap2", BITS(2, WRITE_EXEC, PROT_EXEC)},
 	{"mprotect", BITS(2, PROT_EXEC, 0)},
+	{NULL, {{0}}},
+};
+/* libc loads its name services when the first name is resolved: executable, not writable. */
+static const struct rule code[] = {
+	{"mmap", BITS(2, WRITE_EXEC, PROT_EXEC)},
+	{"mmap2", BITS(2, WRITE_EXEC, PROT_EXEC)},
 	{"mprotect", BITS(2, WRITE_EXEC, PROT_EXEC)},
-	{"open", BITS(1, NEW_FILE, 0)},
-	{"openat", BITS(2, NEW_FILE, 0)},
-	{"clone", BITS(0, NEW_NAMESPACE, 0)},
-	{"socket", IS(0, AF_UNIX)},
+	{NULL, {{0}}},
+};
+static const struct rule fcntls[] = {
+	{"fcntl", IS(1, F_GETFL)},
+	{"fcntl", IS(1, F_SETFL)},
+	{"fcntl", IS(1, F_GETFD)},
+	{"fcntl", IS(1, F_SETFD)},
+	{"fcntl64", IS(1, F_GETFL)},
+	{"fcntl64", IS(1, F_SETFL)},
+	{"fcntl64", IS(1, F_GETFD)},
+	{"fcntl64", IS(1, F_SETFD)},
+	{NULL, {{0}}},
+};
+static const struct rule ioctls[] = {
+	{"ioctl", IS(1, FIONREAD)},
+	/* stdio asks of /dev/null whether it is a terminal. */
+	{"ioctl", IS(1, TCGETS)},
+	{NULL, {{0}}},
+};
+static const struct rule internet[] = {
 	{"socket", IS(0, AF_INET)},
 	{"socket", IS(0, AF_INET6)},
+	{NULL, {{0}}},
+};
+static const struct rule daemon_rules[] = {
+	{"socket", IS(0, AF_UNIX)},
 	/* getaddrinfo() asks for our own addresses. */
 	{"socket", IS(0, AF_NETLINK)},
-	{"ioctl", IS(1, FIONREAD)},
 	{"ioctl", IS(1, FIONBIO)},
-	{"ioctl", IS(1, TCGETS)},
 	/* The zone of a link-local address. */
 	{"ioctl", IS(1, SIOCGIFINDEX)},
 	{"ioctl", IS(1, SIOCGIFNAME)},
 	{"prctl", IS(0, PR_SET_NAME)},
 	{"prctl", IS(0, PR_GET_NAME)},
+	{"prctl", IS(0, PR_GET_DUMPABLE)},
+	{NULL, {{0}}},
+};
+
+static const struct rule worker_rules[] = {
+	/* fstat() of a current libc; the path could be any, and only looked at. */
+	{"newfstatat", BITS(3, AT_EMPTY_PATH, AT_EMPTY_PATH)},
+	{"ioctl", IS(1, FIONBIO)},
+	{NULL, {{0}}},
+};
+
+static const struct rule mounter_rules[] = {
+	{"open", BITS(1, O_ACCMODE | O_CREAT, 0)},
+	{"openat", BITS(2, O_ACCMODE | O_CREAT, 0)},
+	{"fcntl", IS(1, F_DUPFD_CLOEXEC)},
+	{"fcntl64", IS(1, F_DUPFD_CLOEXEC)},
+	/* The zone of a link-local address. */
+	{"ioctl", IS(1, SIOCGIFINDEX)},
+	/* Directories go, files never. */
+	{"unlinkat", IS(2, AT_REMOVEDIR)},
+	{NULL, {{0}}},
+};
+static const char *const asking[] = {"connect", NULL};
+
+static const struct rule provisioner_rules[] = {
+	{"open", BITS(1, NEW_FILE, 0)},
+	{"openat", BITS(2, NEW_FILE, 0)},
+	{"clone", BITS(0, NEW_NAMESPACE, 0)},
 	{"prctl", IS(0, PR_SET_PDEATHSIG)},
 	{"prctl", IS(0, PR_GET_PDEATHSIG)},
 	{"prctl", IS(0, PR_SET_DUMPABLE)},
-	{"prctl", IS(0, PR_GET_DUMPABLE)},
 	{"prctl", IS(0, PR_SET_NO_NEW_PRIVS)},
 	{"prctl", IS(0, PR_GET_NO_NEW_PRIVS)},
 	{"prctl", IS(0, PR_SET_SECCOMP)},
@@ -189,29 +188,10 @@ static const struct rule provisioner_rules[] = {
 	{NULL, {{0}}},
 };
 
-#define NO_TMPFILE (O_TMPFILE & ~O_DIRECTORY)
 static const struct rule front_rules[] = {
-	{"mmap", BITS(2, PROT_EXEC, 0)},
-	{"mmap", BITS(2, WRITE_EXEC, PROT_EXEC)},
-	{"mmap2", BITS(2, PROT_EXEC, 0)},
-	{"mmap2", BITS(2, WRITE_EXEC, PROT_EXEC)},
-	{"mprotect", BITS(2, PROT_EXEC, 0)},
-	{"mprotect", BITS(2, WRITE_EXEC, PROT_EXEC)},
 	{"open", BITS(1, NO_TMPFILE, 0)},
 	{"openat", BITS(2, NO_TMPFILE, 0)},
 	{"clone", BITS(0, NEW_NAMESPACE | CLONE_THREAD, CLONE_THREAD)},
-	{"socket", IS(0, AF_UNIX)},
-	{"socket", IS(0, AF_INET)},
-	{"socket", IS(0, AF_INET6)},
-	{"socket", IS(0, AF_NETLINK)},
-	{"ioctl", IS(1, FIONREAD)},
-	{"ioctl", IS(1, FIONBIO)},
-	{"ioctl", IS(1, TCGETS)},
-	{"ioctl", IS(1, SIOCGIFINDEX)},
-	{"ioctl", IS(1, SIOCGIFNAME)},
-	{"prctl", IS(0, PR_SET_NAME)},
-	{"prctl", IS(0, PR_GET_NAME)},
-	{"prctl", IS(0, PR_GET_DUMPABLE)},
 	{NULL, {{0}}},
 };
 /* Where only one directory may be written to. */
@@ -226,7 +206,7 @@ static const char *const too_opaque[] = {"clone3", "openat2", NULL};
 
 struct profile {
 	const char *const *allowed[12];
-	const struct rule *rules;
+	const struct rule *rules[7];
 	const char *const *refused;
 	int refused_with;
 	uint32_t otherwise;
@@ -236,7 +216,7 @@ static const struct profile profiles[_SANDBOX_PROFILE_MAX] = {
 	[SANDBOX_WORKER] =
 		{
 			.allowed = {bytes, waiting, telling, memory, ending},
-			.rules = worker_rules,
+			.rules = {data, fcntls, ioctls, worker_rules},
 			.refused = looking_up,
 			.refused_with = EACCES,
 			.otherwise = SCMP_ACT_KILL_PROCESS,
@@ -245,7 +225,7 @@ static const struct profile profiles[_SANDBOX_PROFILE_MAX] = {
 		{
 			.allowed = {bytes, waiting, telling, memory, ending, network, looping,
 				reading_files, processes, threads, locking_in},
-			.rules = provisioner_rules,
+			.rules = {data, code, ioctls, internet, daemon_rules, provisioner_rules},
 			.refused = too_opaque,
 			.refused_with = ENOSYS,
 			.otherwise = SCMP_ACT_ERRNO(EPERM),
@@ -254,7 +234,7 @@ static const struct profile profiles[_SANDBOX_PROFILE_MAX] = {
 		{
 			.allowed = {bytes, waiting, telling, memory, ending, network, looping,
 				reading_files, threads, own_files, itself},
-			.rules = front_rules,
+			.rules = {data, code, ioctls, internet, daemon_rules, front_rules},
 			.refused = too_opaque,
 			.refused_with = ENOSYS,
 			.otherwise = SCMP_ACT_ERRNO(EPERM),
@@ -263,7 +243,7 @@ static const struct profile profiles[_SANDBOX_PROFILE_MAX] = {
 		{
 			.allowed = {bytes, waiting, telling, memory, ending, reading_files,
 				mounting, asking},
-			.rules = mounter_rules,
+			.rules = {data, fcntls, ioctls, internet, mounter_rules},
 			.refused = nothing,
 			.refused_with = EACCES,
 			.otherwise = SCMP_ACT_KILL_PROCESS,
@@ -319,14 +299,23 @@ static int names_add(scmp_filter_ctx ctx, uint32_t action, const char *const *na
 	return r;
 }
 
+static int rules_add(scmp_filter_ctx ctx, const struct rule *rule)
+{
+	int r = 0;
+
+	for (; rule->name && r >= 0; rule++)
+		r = rule_add(ctx, SCMP_ACT_ALLOW, rule->name, rule->args);
+	return r;
+}
+
 static int profile_add(scmp_filter_ctx ctx, const struct profile *p)
 {
 	int r = 0;
 
 	for (size_t i = 0; p->allowed[i] && r >= 0; i++)
 		r = names_add(ctx, SCMP_ACT_ALLOW, p->allowed[i]);
-	for (const struct rule *rule = p->rules; rule->name && r >= 0; rule++)
-		r = rule_add(ctx, SCMP_ACT_ALLOW, rule->name, rule->args);
+	for (size_t i = 0; p->rules[i] && r >= 0; i++)
+		r = rules_add(ctx, p->rules[i]);
 	if (r >= 0)
 		r = names_add(ctx, SCMP_ACT_ERRNO((uint16_t)p->refused_with), p->refused);
 	return r;
