@@ -127,15 +127,11 @@ int host_open(struct host *ret, const char *proc, struct err *e)
 		return 0;
 	}
 	r = host_open_proc(ret, proc, e);
-	if (r < 0)
-		host_close(ret);
+	if (r < 0) {
+		ret->mnt = fd_close(ret->mnt);
+		ret->net = fd_close(ret->net);
+	}
 	return r;
-}
-
-void host_close(struct host *h)
-{
-	h->mnt = fd_close(h->mnt);
-	h->net = fd_close(h->net);
 }
 
 int host_enter(const struct host *h, bool mounts, struct err *e)

@@ -24,7 +24,6 @@ struct host {
  * e names the file, and the capability that is missing.
  */
 int host_open(struct host *ret, const char *proc, struct err *e);
-void host_close(struct host *h);
 /* Enters the network namespace, and with mounts also the mount namespace: only in a process of one
  * thread, which must never exec after that (the host's loader and libraries). */
 int host_enter(const struct host *h, bool mounts, struct err *e);

@@ -308,12 +308,6 @@ static void on_save(struct timer *t, void *userdata)
 	save(userdata);
 }
 
-void publications_flush(struct publications *v)
-{
-	if (timer_armed(v->save))
-		save(v);
-}
-
 static int load_one(const struct publication *p, void *userdata)
 {
 	return put(userdata, p);
@@ -354,8 +348,8 @@ struct publications *publications_free(struct publications *v)
 
 	if (!v)
 		return NULL;
-	if (v->save)
-		publications_flush(v);
+	if (v->save && timer_armed(v->save))
+		save(v);
 	MAP_FOREACH (&v->by_target, x)
 		entry_drop(v, x);
 	map_done(&v->by_target);

@@ -32,7 +32,7 @@ struct publications;
 
 /*
  * path: the file, 0600, replaced atomically: at once with a volume of one writer, else at most
- * every second and at publications_flush(); the rest is only names, which may be lost at any
+ * every second and at the end; the rest is only names, which may be lost at any
  * moment. Absent, torn or foreign: logged, and begun anew.
  */
 int publications_new(struct publications **ret, struct loop *l, const char *path, struct err *e);
@@ -61,7 +61,6 @@ int publications_found(
 /* Drops all that is_mounted() denies: after the first reading of mountinfo. */
 void publications_sweep(struct publications *v,
 	bool (*is_mounted)(const char *target, void *userdata), void *userdata);
-void publications_flush(struct publications *v);
 
 /* The parts of a target as the kubelet lays it out beneath root, into dst[256] each; -EINVAL. */
 #define PUBLICATION_PART_MAX 256

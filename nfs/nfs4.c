@@ -37,7 +37,8 @@ static component4 component(const char *name, size_t len)
 	return (component4){(u_int)len, (char *)name};
 }
 
-void compound_name(struct compound *m, nfs_opnum4 op, const char *name)
+/* LOOKUP, REMOVE */
+static void compound_name(struct compound *m, nfs_opnum4 op, const char *name)
 {
 	nfs_argop4 *a = compound_add(m, op);
 
@@ -379,7 +380,7 @@ static const struct rpc4 *rpc_of(const struct call *c)
 	return c->phase == V4_RENAME ? &rename_rpc : &table[c->kind];
 }
 
-int nfs4_send_phase(struct server *s, struct call *c)
+static int send_phase(struct server *s, struct call *c)
 {
 	int r = rpc_of(c)->send(s, c);
 
@@ -393,7 +394,7 @@ void nfs4_next(struct call *c, enum nfs4_phase phase)
 	int r;
 
 	c->phase = phase;
-	r = nfs4_send_phase(c->server, c);
+	r = send_phase(c->server, c);
 	if (r < 0)
 		call_done(c, r, 0, NULL);
 }
@@ -426,4 +427,4 @@ static const char *status_text(uint32_t status)
 	return nfsstat4_to_str((int)status);
 }
 
-const struct protocol nfs4_protocol = {4, nfs4_send_phase, status_text};
+const struct protocol nfs4_protocol = {4, send_phase, status_text};

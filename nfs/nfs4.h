@@ -19,7 +19,6 @@ struct compound {
 };
 nfs_argop4 *compound_add(struct compound *m, nfs_opnum4 op); /* NULL: no room */
 void compound_fh(struct compound *m, const struct nfs_fh *fh);
-void compound_name(struct compound *m, nfs_opnum4 op, const char *name); /* LOOKUP, REMOVE */
 int compound_send(struct compound *m, struct server *s, struct call *c);
 
 /* The n-th result if it is that operation's and succeeded, else NULL. */
@@ -52,9 +51,6 @@ enum nfs4_phase {
 	V4_READ
 };
 
-struct nfs4_open;
-struct nfs4_state;
-int nfs4_send_phase(struct server *s, struct call *c);
 void nfs4_next(struct call *c, enum nfs4_phase phase);
 int nfs4_send_open_phase(struct server *s, struct call *c);
 void nfs4_got_open_phase(struct call *c, const COMPOUND4res *res);

@@ -37,7 +37,7 @@ bool regroup_is_right(const struct nfs_attr *a, gid_t gid)
 	return a->gid == gid && (a->mode & want) == want;
 }
 
-struct nfs_set regroup_set(const struct nfs_attr *a, gid_t gid)
+static struct nfs_set set_of(const struct nfs_attr *a, gid_t gid)
 {
 	mode_t want = wanted_mode(a);
 	/* Setgid is only given by who is in the group that a directory has already: first that. */
@@ -220,7 +220,7 @@ static void slot_change(struct regroup_slot *s)
 {
 	const struct nfs_cred owner = {s->attr.uid, s->g->gid};
 
-	s->call.set = regroup_set(&s->attr, s->g->gid);
+	s->call.set = set_of(&s->attr, s->g->gid);
 	slot_send(s, CALL_SETATTR, &owner);
 }
 
@@ -380,7 +380,7 @@ static void finish_root(struct regroup *g)
 
 	g->one.dir = g->levels[0]->fh;
 	g->one.name = "";
-	g->one.set = regroup_set(&g->root, g->gid);
+	g->one.set = set_of(&g->root, g->gid);
 	one_send(g, CALL_SETATTR, &owner);
 }
 

@@ -65,7 +65,6 @@ struct regroup {
 
 /* Whether nothing is to be done for it. */
 bool regroup_is_right(const struct nfs_attr *a, gid_t gid);
-struct nfs_set regroup_set(const struct nfs_attr *a, gid_t gid);
 
 /* NULL: none yet, no memory. */
 struct regroup *regroup_find(struct nfs_export *x, const char *directory, gid_t gid);

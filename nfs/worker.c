@@ -28,7 +28,8 @@
 /* A worker that can only refuse ends after this, so that a mended server is seen. */
 #define REFUSAL_NS SECONDS(2)
 
-struct nfs_export *worker_export(struct worker *w, const char *path)
+/* The export by its path, made where it is new. NULL without memory. */
+static struct nfs_export *find_export(struct worker *w, const char *path)
 {
 	struct nfs_export *x = NULL;
 
@@ -75,7 +76,7 @@ static int request_take(struct op *op, const char *body, size_t size)
 		return r;
 	op->request_kept = op->request;
 	op->deadline = op->started + op->request.budget_ns;
-	op->x = worker_export(op->w, op->request.export_);
+	op->x = find_export(op->w, op->request.export_);
 	return op->x ? 0 : -ENOMEM;
 }
 

@@ -23,8 +23,6 @@ struct worker {
 /* Serves until the parent goes (0), or the server's connection broke (-errno). n_bound: connect.h.
  */
 int worker_run(int fd, unsigned n_bound);
-/* The export by its path, made where it is new. NULL without memory. */
-struct nfs_export *worker_export(struct worker *w, const char *path);
 /* Answers one request. */
 void worker_reply(struct worker *w, const struct op *op, int r, const struct volume_result *res);
 

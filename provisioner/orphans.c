@@ -45,6 +45,7 @@ struct orphans {
 };
 
 static void next_page(struct orphans *s);
+static void scan(struct orphans *s);
 
 /* ---- the trash of other drivers ---------------------------------------------------------- */
 
@@ -283,7 +284,7 @@ static void finished(struct orphans *s)
 		log_warning("%u more such volumes and records", s->lines - LINES_MAX);
 	orphans_rearm(s);
 	if (s->again)
-		orphans_scan(s);
+		scan(s);
 }
 
 static void walk_done(struct orphans *s)
@@ -333,11 +334,12 @@ static void next_page(struct orphans *s)
 		walk_done(s);
 }
 
-void orphans_scan(struct orphans *s)
+/* Begins, or has the scan that runs go over all exports again. */
+static void scan(struct orphans *s)
 {
 	if (!provisioner_active(s->p))
 		return;
-	if (orphans_running(s)) {
+	if (s->reading || !list_empty(&s->walks)) {
 		s->again = true;
 		return;
 	}
@@ -356,7 +358,7 @@ static void on_timer(struct timer *t, void *userdata)
 	if (!provisioner_active(s->p))
 		return;
 	intents_consider_all(s->p->intents);
-	orphans_scan(s);
+	scan(s);
 }
 
 void orphans_rearm(struct orphans *s)
@@ -367,11 +369,6 @@ void orphans_rearm(struct orphans *s)
 		timer_arm(s->timer, interval);
 	else
 		timer_disarm(s->timer);
-}
-
-bool orphans_running(const struct orphans *s)
-{
-	return s->reading || !list_empty(&s->walks);
 }
 
 void orphans_stop(struct orphans *s)

@@ -119,7 +119,5 @@ int remove_do_free(void *obj);
 int remove_do_reread(void *obj);
 int remove_do_unbind(void *obj);
 int remove_do_forget(void *obj);
-/* FREE, FORGET or the end: what is left for this goal once the PV is as it should be. */
-void remove_next(struct release *r, const json_t *pv);
 
 #endif

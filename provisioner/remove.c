@@ -38,7 +38,8 @@ static void finished(struct release *r)
 	release_end(r, RELEASE_DONE, NULL);
 }
 
-void remove_next(struct release *r, const json_t *pv)
+/* FREE, FORGET or the end: what is left for this goal once the PV is as it should be. */
+static void go_on(struct release *r, const json_t *pv)
 {
 	if (pv && manifest_has_finalizer(pv, FINALIZER_VOLUME)) {
 		set_patch(r, manifest_drop_finalizer(pv, FINALIZER_VOLUME));
@@ -59,7 +60,7 @@ static void on_delete(struct kube_request *q, const struct kube_response *res, v
 	r->request = NULL;
 	if (res->status == KUBE_OK && streq_null(kind, "PersistentVolume")) {
 		informer_observe(r->p->volumes, res->object);
-		remove_next(r, res->object);
+		go_on(r, res->object);
 	} else if (res->status == KUBE_OK || res->status == KUBE_E_NOT_FOUND ||
 		   res->status == KUBE_E_CONFLICT) {
 		/* Gone at once, gone before, or another PV of that name: not ours to delete. */
@@ -131,7 +132,7 @@ static void unbind_or_leave(struct release *r, const json_t *pv)
 	const char *phase = json_string_at(pv, "status", "phase", NULL);
 
 	if (json_at(pv, "metadata", "deletionTimestamp", NULL)) {
-		remove_next(r, pv);
+		go_on(r, pv);
 		return;
 	}
 	if (!streq_null(uid, r->facts.claim_uid) || !streq_null(phase, "Released")) {
@@ -157,7 +158,7 @@ static void on_reread(struct kube_request *q, const struct kube_response *res, v
 	else if (recycles(r))
 		unbind_or_leave(r, res->object);
 	else
-		remove_next(r, res->object);
+		go_on(r, res->object);
 }
 
 int remove_do_reread(void *obj)

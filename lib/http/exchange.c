@@ -208,17 +208,6 @@ void http_reply_json(struct http_exchange *x, unsigned status, const json_t *jso
 	http_reply_take(x, status, "application/json", text, strlen(text), NULL);
 }
 
-void http_stream(struct http_exchange *x, unsigned status, const char *content_type, size_t limit)
-{
-	x->streaming = true;
-	x->limit = limit;
-	x->queue = BUF_NULL(SIZE_MAX / 2);
-	answer(x, status,
-		MHD_create_response_from_callback(
-			MHD_SIZE_UNKNOWN, STREAM_BLOCK, exchange_read, x, NULL),
-		content_type, NULL);
-}
-
 static void queue_compact(struct http_exchange *x)
 {
 	if (x->sent == x->queue.len) {
@@ -233,7 +222,8 @@ static void queue_compact(struct http_exchange *x)
 	x->sent = 0;
 }
 
-ssize_t exchange_read(void *userdata, uint64_t position, char *dst, size_t max)
+/* Called by libmicrohttpd for the next bytes of a stream. */
+static ssize_t on_read(void *userdata, uint64_t position, char *dst, size_t max)
 {
 	struct http_exchange *x = userdata;
 	size_t n = x->queue.len - x->sent;
@@ -253,6 +243,16 @@ ssize_t exchange_read(void *userdata, uint64_t position, char *dst, size_t max)
 	x->sent += n;
 	queue_compact(x);
 	return (ssize_t)n;
+}
+
+void http_stream(struct http_exchange *x, unsigned status, const char *content_type, size_t limit)
+{
+	x->streaming = true;
+	x->limit = limit;
+	x->queue = BUF_NULL(SIZE_MAX / 2);
+	answer(x, status,
+		MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, on_read, x, NULL),
+		content_type, NULL);
 }
 
 int http_stream_write(struct http_exchange *x, const void *data, size_t size)

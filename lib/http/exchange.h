@@ -57,8 +57,6 @@ struct http_server {
 void exchange_suspend(struct http_exchange *x);
 /* Undoes that and has libmicrohttpd run at the end of this turn. */
 void exchange_resume(struct http_exchange *x);
-/* Called by libmicrohttpd for the next bytes of a stream. */
-ssize_t exchange_read(void *userdata, uint64_t position, char *dst, size_t max);
 void exchange_free(struct http_exchange *x);
 
 #endif

@@ -26,7 +26,9 @@ void rpc_connection_close(struct rpc_connection *c)
 	rpc_session_kick(&c->session);
 }
 
-int rpc_connection_abuse(struct rpc_connection *c, const char *what)
+/* GOAWAY with ENHANCE_YOUR_CALM, and nothing more is read. 0 or nghttp2's error for its callback.
+ */
+static int abuse(struct rpc_connection *c, const char *what)
 {
 	if (c->is_abused)
 		return 0;
@@ -53,7 +55,7 @@ static void on_timer(struct timer *t, void *userdata)
 		rpc_session_break(&c->session, -ETIMEDOUT);
 }
 
-void rpc_connection_request_gone(struct rpc_connection *c)
+static void request_gone(struct rpc_connection *c)
 {
 	if (c->n_requests > 0)
 		return;
@@ -87,7 +89,7 @@ static int on_begin_frame(nghttp2_session *h2, const nghttp2_frame_hd *hd, void 
 		return 0;
 	if (bucket_take(&c->frames, clock_now()) == 0)
 		return 0;
-	return rpc_connection_abuse(c, "too many frames without a call");
+	return abuse(c, "too many frames without a call");
 }
 
 static int on_begin_headers(nghttp2_session *h2, const nghttp2_frame *frame, void *userdata)
@@ -125,14 +127,14 @@ static int on_header(nghttp2_session *h2, const nghttp2_frame *frame, const uint
 		q->head.size += n_name + n_value;
 	if (q->head.size <= HEAD_ABUSE)
 		return 0;
-	return rpc_connection_abuse(userdata, "headers without end");
+	return abuse(userdata, "headers without end");
 }
 
 static int count_reset(struct rpc_connection *c)
 {
 	if (bucket_take(&c->resets, clock_now()) == 0)
 		return 0;
-	return rpc_connection_abuse(c, "too many streams were reset");
+	return abuse(c, "too many streams were reset");
 }
 
 static void trailers_end(struct rpc_request *q, const nghttp2_frame *frame)
@@ -213,7 +215,7 @@ static int on_stream_close(nghttp2_session *h2, int32_t id, uint32_t code, void 
 	if (!q)
 		return 0;
 	rpc_request_free(q);
-	rpc_connection_request_gone(userdata);
+	request_gone(userdata);
 	return 0;
 }
 

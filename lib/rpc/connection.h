@@ -113,10 +113,6 @@ struct rpc_connection *rpc_connection_free(struct rpc_connection *c);
 DEFINE_CLEANUP(struct rpc_connection *, rpc_connection_free)
 /* GOAWAY: no new calls, closed when the last one has ended. */
 void rpc_connection_close(struct rpc_connection *c);
-/* GOAWAY with ENHANCE_YOUR_CALM, and nothing more is read. 0 or nghttp2's error for its callback.
- */
-int rpc_connection_abuse(struct rpc_connection *c, const char *what);
-void rpc_connection_request_gone(struct rpc_connection *c);
 int rpc_connection_callbacks(struct rpc_server *s);
 
 /* request.c */

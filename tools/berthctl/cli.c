@@ -36,7 +36,8 @@ static size_t terminal_width(bool terminal)
 	return terminal ? 80 : 0;
 }
 
-struct grid_style cli_style(void)
+/* Width of the terminal and whether it wants colour: COLUMNS, NO_COLOR, TERM. */
+static struct grid_style find_style(void)
 {
 	const bool terminal = isatty(STDOUT_FILENO);
 	const char *no_color = getenv("NO_COLOR");
@@ -176,7 +177,7 @@ int cli_parse(struct cli *ret, const struct cli_command *commands, size_t n, int
 
 	*ret = (struct cli){.socket = str_or(getenv("BERTH_SOCKET"), CLI_SOCKET_DEFAULT),
 		.kubelet_root = "/var/lib/kubelet",
-		.style = cli_style()};
+		.style = find_style()};
 	while ((option = getopt_long(argc, argv, "o:h", options, NULL)) != -1) {
 		if (option == 'h') {
 			usage(stdout, commands, n);

@@ -44,9 +44,6 @@ struct cli_command {
 /* Fills ret. CLI_FINE: run it; else what to exit with after everything was said (--help: -1). */
 int cli_parse(struct cli *ret, const struct cli_command *commands, size_t n, int argc, char **argv);
 
-/* Width of the terminal and whether it wants colour: COLUMNS, NO_COLOR, TERM. */
-struct grid_style cli_style(void);
-
 /* Prints json as the format asks (not tables) and returns exit_code; 1 where that fails. */
 int cli_print_json(const struct cli *c, const json_t *json, int exit_code);
 /* Writes out, which may be NULL where memory ran out. */

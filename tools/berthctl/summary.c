@@ -145,6 +145,32 @@ static int put_body(const json_t *s, const struct cli *c, uint64_t now, struct b
 	return r < 0 ? r : put_api(s, c, out);
 }
 
+static int put_finding(const json_t *f, const struct cli *c, struct buf *out)
+{
+	const char *level = text_at(f, "level", NULL), *cure = text_at(f, "cure", NULL);
+	const struct paragraph p = {.used = 22, .indent = 22, .width = c->style.width};
+	const struct paragraph under = {.first = 22, .indent = 24, .width = c->style.width};
+	const char *color = c->style.color ? grid_color(level) : "";
+	int r = buf_printf(out, "%s%-8s%s %-13s", color, level, *color ? GRID_PLAIN : "",
+		text_at(f, "check", NULL));
+
+	if (r == 0)
+		r = paragraph_put(out, &p, "", text_at(f, "text", NULL));
+	return r < 0 || !*cure ? r : paragraph_put(out, &under, "> ", cure);
+}
+
+static int put_findings(const json_t *findings, const struct cli *c, struct buf *out)
+{
+	size_t i;
+	json_t *f;
+	int r = 0;
+
+	json_array_foreach (findings, i, f)
+		if (r == 0)
+			r = put_finding(f, c, out);
+	return r;
+}
+
 int summary_put_status(const json_t *status, const struct cli *c, uint64_t now, struct buf *out)
 {
 	const json_t *problems = json_object_get(status, "problems");
@@ -155,7 +181,7 @@ int summary_put_status(const json_t *status, const struct cli *c, uint64_t now, 
 	if (r < 0 || json_array_size(problems) == 0)
 		return r;
 	r = buf_puts(out, "\n");
-	return r < 0 ? r : summary_put_findings(problems, c, out);
+	return r < 0 ? r : put_findings(problems, c, out);
 }
 
 int summary_status(const struct cli *c)
@@ -176,32 +202,6 @@ int summary_status(const struct cli *c)
 
 /* ---- doctor ------------------------------------------------------------------------------- */
 
-static int put_finding(const json_t *f, const struct cli *c, struct buf *out)
-{
-	const char *level = text_at(f, "level", NULL), *cure = text_at(f, "cure", NULL);
-	const struct paragraph p = {.used = 22, .indent = 22, .width = c->style.width};
-	const struct paragraph under = {.first = 22, .indent = 24, .width = c->style.width};
-	const char *color = c->style.color ? grid_color(level) : "";
-	int r = buf_printf(out, "%s%-8s%s %-13s", color, level, *color ? GRID_PLAIN : "",
-		text_at(f, "check", NULL));
-
-	if (r == 0)
-		r = paragraph_put(out, &p, "", text_at(f, "text", NULL));
-	return r < 0 || !*cure ? r : paragraph_put(out, &under, "> ", cure);
-}
-
-int summary_put_findings(const json_t *findings, const struct cli *c, struct buf *out)
-{
-	size_t i;
-	json_t *f;
-	int r = 0;
-
-	json_array_foreach (findings, i, f)
-		if (r == 0)
-			r = put_finding(f, c, out);
-	return r;
-}
-
 static int print_findings(const struct cli *c, const json_t *answer, int code)
 {
 	_cleanup_buf_ struct buf out = BUF_NULL(OUTPUT_MAX);
@@ -209,7 +209,7 @@ static int print_findings(const struct cli *c, const json_t *answer, int code)
 
 	if (c->format == CLI_JSON || c->format == CLI_YAML)
 		return cli_print_json(c, answer, code);
-	r = summary_put_findings(json_object_get(answer, "findings"), c, &out);
+	r = put_findings(json_object_get(answer, "findings"), c, &out);
 	return r < 0 ? cli_fail(CLI_UNHEALTHY, "cannot print: %s", strerror(-r))
 		     : cli_write(&out, code);
 }

@@ -12,8 +12,7 @@ int summary_status(const struct cli *c);
 /* GET /v1/doctor, or without an agent what can be seen from here (then 3). */
 int summary_doctor(const struct cli *c);
 
-/* The texts of both, for tests. -ENOMEM, -ENOBUFS. */
+/* The text of the first, for tests. -ENOMEM, -ENOBUFS. */
 int summary_put_status(const json_t *status, const struct cli *c, uint64_t now, struct buf *out);
-int summary_put_findings(const json_t *findings, const struct cli *c, struct buf *out);
 
 #endif

@@ -15,7 +15,7 @@ struct glyph {
 	size_t columns;
 };
 
-bool width_is_unicode(void)
+static bool is_unicode(void)
 {
 	/* A locale without UTF-8 has no idea of this one's width. */
 	return wcwidth(L'\u2026') == 1;
@@ -43,7 +43,7 @@ static void next_glyph(const char *s, struct glyph *g)
 		return;
 	}
 	columns = n == 1 ? 1 : wcwidth((wchar_t)rune);
-	if (columns < 0 || (n > 1 && !width_is_unicode())) {
+	if (columns < 0 || (n > 1 && !is_unicode())) {
 		escape(g, s, n);
 		return;
 	}
@@ -97,8 +97,8 @@ static const char *find_tail(const char *text, size_t max)
 
 int width_put(struct buf *out, const char *text, size_t max, enum width_cut cut, size_t *ret)
 {
-	const char *dots = width_is_unicode() ? "\u2026" : "...";
-	const size_t n_dots = width_is_unicode() ? 1 : 3;
+	const char *dots = is_unicode() ? "\u2026" : "...";
+	const size_t n_dots = is_unicode() ? 1 : 3;
 	size_t head, used = 0;
 	int r = 0;
 

@@ -8,11 +8,8 @@
 
 #include "base/buf.h"
 
-/* UTF-8 where the locale has it (setlocale() first), else what is no ASCII counts as it is written
- * by width_put(): \xNN. */
-bool width_is_unicode(void);
-
-/* Columns of text as width_put() writes it. */
+/* Columns of text as width_put() writes it: UTF-8 where the locale has it (setlocale() first), else
+ * what is no ASCII counts as \xNN. */
 size_t width_of(const char *text);
 
 enum width_cut { WIDTH_CUT_END, WIDTH_CUT_MIDDLE };

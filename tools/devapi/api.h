@@ -70,9 +70,6 @@ void verb_patch(struct call *c, struct reply *r);
 void verb_delete(struct call *c, struct reply *r);
 void verb_delete_all(struct call *c, struct reply *r);
 
-/* Stores object (consumed as it is changed) as a new one; for POST and server-side apply.
- */
-int api_create(struct call *c, json_t *object, const char *name, struct reply *r);
 /* The call's body: JSON, or YAML where the content type says so. Negative with the refusal in r. */
 int call_body(struct call *c, json_t **ret, struct reply *r);
 /* Namespace, name, field and label selectors of the request. */

@@ -383,19 +383,17 @@ static void sync_volume(struct binder *b, const char *name)
 		sync_claimed_volume(b, &volume, &claim);
 }
 
-unsigned binder_sync(struct binder *b, const struct kind *k, const char *key)
+/* One step for one object; the number of writes. */
+static unsigned on_work(const struct kind *k, const char *key, void *userdata)
 {
+	struct binder *b = userdata;
+
 	b->writes = 0;
 	if (kind_is(k, KIND_PVC))
 		sync_claim(b, key);
 	else
 		sync_volume(b, key);
 	return b->writes;
-}
-
-static unsigned on_work(const struct kind *k, const char *key, void *userdata)
-{
-	return binder_sync(userdata, k, key);
 }
 
 /* Unbound claims wait for a volume, or for their class: all of them look again. */

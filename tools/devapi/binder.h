@@ -20,7 +20,5 @@ int binder_new(struct binder **ret, struct loop *l, struct store *s,
 	const struct workqueue_options *options);
 struct binder *binder_free(struct binder *b);
 DEFINE_CLEANUP(struct binder *, binder_free)
-/* One step for one object, as the queue calls it; the number of writes. For tests. */
-unsigned binder_sync(struct binder *b, const struct kind *k, const char *key);
 
 #endif

@@ -63,7 +63,7 @@ static json_t *finalizers(const json_t *object)
 	return json_object_get(json_object_get(object, "metadata"), "finalizers");
 }
 
-bool meta_has_finalizers(const json_t *object)
+static bool has_finalizers(const json_t *object)
 {
 	return json_array_size(finalizers(object)) > 0;
 }
@@ -100,7 +100,7 @@ void meta_remove_finalizer(json_t *object, const char *name)
 	if (i == SIZE_MAX)
 		return;
 	(void)json_array_remove(finalizers(object), i);
-	if (!meta_has_finalizers(object))
+	if (!has_finalizers(object))
 		(void)json_object_del(meta_of(object), "finalizers");
 }
 
@@ -128,7 +128,7 @@ static void drop_empty(json_t *object)
 		if (v && json_object_size(v) == 0)
 			(void)json_object_del(meta_of(object), maps[i]);
 	}
-	if (json_object_get(meta_of(object), "finalizers") && !meta_has_finalizers(object))
+	if (json_object_get(meta_of(object), "finalizers") && !has_finalizers(object))
 		(void)json_object_del(meta_of(object), "finalizers");
 }
 
@@ -171,7 +171,7 @@ void meta_phase_changed(json_t *volume)
 	put_time(json_child(volume, "status"), "lastPhaseTransitionTime");
 }
 
-void meta_mark_deleted(json_t *object)
+static void mark_deleted(json_t *object)
 {
 	json_t *meta = meta_of(object);
 	json_t *generation = json_object_get(meta, "generation");
@@ -185,7 +185,7 @@ void meta_mark_deleted(json_t *object)
 /* A namespace is held by spec.finalizers until it is empty. */
 static bool is_held(const struct kind *k, const json_t *object)
 {
-	return meta_has_finalizers(object) ||
+	return has_finalizers(object) ||
 	       (kind_is(k, KIND_NAMESPACE) &&
 		       json_array_size(json_at(object, "spec", "finalizers", NULL)) > 0);
 }
@@ -218,7 +218,7 @@ int object_delete(struct store *s, const struct kind *k, const char *key)
 	}
 	if (meta_deleting(object))
 		return 0;
-	meta_mark_deleted(object);
+	mark_deleted(object);
 	if (kind_is(k, KIND_NAMESPACE))
 		(void)json_put_string(json_child(object, "status"), "phase", "Terminating");
 	return object_update(s, k, key, object);

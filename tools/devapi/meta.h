@@ -24,7 +24,6 @@ const char *meta_string(const json_t *object, const char *key);
 const char *meta_annotation(const json_t *object, const char *key);
 void meta_annotate(json_t *object, const char *key, const char *value); /* NULL removes */
 bool meta_deleting(const json_t *object);
-bool meta_has_finalizers(const json_t *object);
 bool meta_has_finalizer(const json_t *object, const char *name);
 void meta_add_finalizer(json_t *object, const char *name);
 void meta_remove_finalizer(json_t *object, const char *name);
@@ -36,7 +35,6 @@ char *meta_key(char dst[static META_KEY_MAX], const char *ns, const char *name);
 void meta_create(const struct kind *k, json_t *object, const char *ns, const char *name);
 /* generateName and five random characters. */
 void meta_generate_name(char dst[static META_NAME_MAX], const char *prefix);
-void meta_mark_deleted(json_t *object);
 /* A PV's status.lastPhaseTransitionTime. */
 void meta_phase_changed(json_t *volume);
 

@@ -75,7 +75,8 @@ static int check_body(struct call *c, const json_t *object, struct reply *r)
 	return 0;
 }
 
-int api_create(struct call *c, json_t *object, const char *name, struct reply *r)
+/* Stores object (consumed as it is changed) as a new one; for POST and server-side apply. */
+static int create(struct call *c, json_t *object, const char *name, struct reply *r)
 {
 	const struct kind *k = c->target.kind;
 	struct store *s = c->api->store;
@@ -130,7 +131,7 @@ void verb_create(struct call *c, struct reply *r)
 			"Invalid value: must be no more than 253 characters");
 		return;
 	}
-	(void)api_create(c, object, c->created, r);
+	(void)create(c, object, c->created, r);
 }
 
 /* metadata.resourceVersion of a write: another one than there is means that somebody was faster. */
@@ -323,7 +324,7 @@ void verb_patch(struct call *c, struct reply *r)
 	old = load_old(c);
 	if (!old && type == PATCH_APPLY && !*c->target.sub) {
 		if (check_body(c, patch, r) == 0)
-			(void)api_create(c, patch, c->target.name, r);
+			(void)create(c, patch, c->target.name, r);
 		return;
 	}
 	if (!old) {
