@@ -52,6 +52,5 @@ bool errno_is_transient(
 bool errno_is_disconnect(int r); /* the peer is gone or cannot be reached */
 bool errno_is_resource(int r);   /* memory, descriptors, processes */
 bool errno_is_disk_space(int r); /* ENOSPC, EDQUOT */
-bool errno_is_privilege(int r);  /* EPERM, EACCES */
 
 #endif

@@ -26,26 +26,16 @@ int fd_close(int fd)
 	return -1;
 }
 
-static int fd_set_flag(int fd, int get, int set, int flag, bool on)
+int fd_set_nonblock(int fd, bool on)
 {
-	int flags = fcntl(fd, get), wanted;
+	int flags = fcntl(fd, F_GETFL), wanted;
 
 	if (flags < 0)
 		return -errno;
-	wanted = on ? flags | flag : flags & ~flag;
-	if (wanted != flags && fcntl(fd, set, wanted) < 0)
+	wanted = on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+	if (wanted != flags && fcntl(fd, F_SETFL, wanted) < 0)
 		return -errno;
 	return 0;
-}
-
-int fd_set_nonblock(int fd, bool on)
-{
-	return fd_set_flag(fd, F_GETFL, F_SETFL, O_NONBLOCK, on);
-}
-
-int fd_set_cloexec(int fd, bool on)
-{
-	return fd_set_flag(fd, F_GETFD, F_SETFD, FD_CLOEXEC, on);
 }
 
 int fd_write_all(int fd, const void *data, size_t size)
@@ -60,26 +50,6 @@ int fd_write_all(int fd, const void *data, size_t size)
 				continue;
 			return -errno;
 		}
-		p += n;
-		size -= (size_t)n;
-	}
-	return 0;
-}
-
-int fd_read_exact(int fd, void *data, size_t size)
-{
-	char *p = data;
-
-	while (size > 0) {
-		ssize_t n = read(fd, p, size);
-
-		if (n < 0) {
-			if (errno == EINTR)
-				continue;
-			return -errno;
-		}
-		if (n == 0)
-			return -ECONNRESET;
 		p += n;
 		size -= (size_t)n;
 	}

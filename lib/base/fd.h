@@ -14,12 +14,9 @@
 /* Closes unless negative, keeps errno, returns -1: fd = fd_close(fd). */
 int fd_close(int fd);
 int fd_set_nonblock(int fd, bool on);
-int fd_set_cloexec(int fd, bool on);
 
 /* Loops over EINTR and short writes on a blocking descriptor; -errno. */
 int fd_write_all(int fd, const void *data, size_t size);
-/* Reads exactly size bytes; -ECONNRESET at an early end. */
-int fd_read_exact(int fd, void *data, size_t size);
 
 /* Appends the whole file to b, which bounds it: -EFBIG where the file is longer than b allows. e
  * names the path. */

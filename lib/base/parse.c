@@ -46,25 +46,6 @@ int parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret)
 	return 0;
 }
 
-int parse_i64(const char *s, int64_t min, int64_t max, int64_t *ret)
-{
-	bool negative = *s == '-';
-	uint64_t magnitude;
-	int64_t v;
-	int r = take_digits(s + negative, 10, &magnitude);
-
-	if (r < 0)
-		return r;
-	if (magnitude > (uint64_t)INT64_MAX + negative)
-		return -ERANGE;
-	/* Not -(int64_t)magnitude, which INT64_MIN does not survive. */
-	v = negative ? (int64_t)(0 - magnitude) : (int64_t)magnitude;
-	if (v < min || v > max)
-		return -ERANGE;
-	*ret = v;
-	return 0;
-}
-
 int parse_bool(const char *s, bool *ret)
 {
 	static const char *const words[2][6] = {{"0", "f", "F", "FALSE", "false", "False"},

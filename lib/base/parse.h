@@ -12,7 +12,6 @@
 
 /* All: 0, -EINVAL for text that is no such thing, -ERANGE for a value outside of the bounds. */
 int parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret) _must_check_;
-int parse_i64(const char *s, int64_t min, int64_t max, int64_t *ret) _must_check_;
 
 /* Go's strconv.ParseBool, which StorageClass parameters of the peers use: 1 t T TRUE true True 0 f
  * F FALSE false False. */

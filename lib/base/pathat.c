@@ -164,36 +164,3 @@ int pathat_open_plain(const char *path, int flags)
 
 	return path[0] == '/' ? open_beneath(AT_FDCWD, path, &how) : -EINVAL;
 }
-
-/* Makes or finds one directory below parentfd; a descriptor of it. */
-static int enter_directory(int parentfd, const char *name, mode_t mode)
-{
-	if (mkdirat(parentfd, name, mode) < 0 && errno != EEXIST)
-		return -errno;
-	return pathat_open(parentfd, name, O_RDONLY | O_DIRECTORY, 0);
-}
-
-int pathat_mkdirs(int rootfd, const char *path, mode_t mode)
-{
-	_cleanup_close_ int held = -1;
-	size_t n;
-
-	/* All of it before the first directory is made. */
-	if (components_check(path, NULL) < 0)
-		return -EINVAL;
-	for (const char *p = path;; p += n + 1) {
-		char name[PATH_COMPONENT_MAX + 1];
-		int fd;
-
-		n = strcspn(p, "/");
-		memcpy(name, p, n);
-		name[n] = '\0';
-		fd = enter_directory(held < 0 ? rootfd : held, name, mode);
-		cleanup_closep(&held);
-		if (fd < 0)
-			return fd;
-		held = fd;
-		if (p[n] == '\0')
-			return TAKE_FD(held);
-	}
-}

@@ -49,11 +49,4 @@ int pathat_open_across(int rootfd, const char *path, int flags);
  */
 int pathat_open_plain(const char *path, int flags);
 
-/*
- * Makes the directories of path that are missing, each below a descriptor of its parent, with mode
- * but for the umask; returns a descriptor of the last. -EINVAL, before anything is made, where a
- * component is none (path_component_check); what was made stays where a later one fails.
- */
-int pathat_mkdirs(int rootfd, const char *path, mode_t mode);
-
 #endif

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 
-#include "base/buf.h"
 #include "base/log.h"
 
 static const struct sm_edge *edge_find(const struct sm_table *t, uint8_t from, uint8_t event)
@@ -28,18 +27,4 @@ int sm_fire(const struct sm_table *t, uint8_t *state, uint8_t event, void *obj)
 	}
 	*state = edge->to;
 	return edge->action ? edge->action(obj) : 0;
-}
-
-int sm_dot(const struct sm_table *t, struct buf *out)
-{
-	int r = buf_printf(out, "digraph \"%s\" {\n", t->name);
-
-	for (size_t i = 0; i < t->n_edges && r >= 0; i++) {
-		const struct sm_edge *edge = &t->edges[i];
-
-		r = buf_printf(out, "\t\"%s\" -> \"%s\" [label=\"%s\"];\n",
-			edge->from == SM_ANY ? "*" : t->states[edge->from], t->states[edge->to],
-			t->events[edge->event]);
-	}
-	return r < 0 ? r : buf_puts(out, "}\n");
 }

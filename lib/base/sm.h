@@ -32,9 +32,4 @@ struct sm_table {
  */
 int sm_fire(const struct sm_table *t, uint8_t *state, uint8_t event, void *obj);
 
-/* Graphviz text of the table appended to out, for docs; used by tests to check that every state can
- * be reached. */
-struct buf;
-int sm_dot(const struct sm_table *t, struct buf *out);
-
 #endif

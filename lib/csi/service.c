@@ -37,8 +37,7 @@ struct csi_service {
 struct csi_call {
 	struct rpc_call *rpc;
 	struct csi_service *service; /* not to be touched unless the server called */
-	void *data;
-	struct arena arena; /* of the request */
+	struct arena arena;          /* of the request */
 	union {
 		struct csi_publish publish;
 		struct csi_unpublish unpublish;
@@ -109,26 +108,6 @@ void csi_fail(struct csi_call *c, enum rpc_code code, const char *fmt, ...)
 	rpc_status_vset(&status, code, fmt, args);
 	va_end(args);
 	csi_fail_status(c, &status);
-}
-
-void csi_call_set_data(struct csi_call *c, void *data)
-{
-	c->data = data;
-}
-
-void *csi_call_data(const struct csi_call *c)
-{
-	return c->data;
-}
-
-bool csi_call_cancelled(const struct csi_call *c)
-{
-	return rpc_call_cancelled(c->rpc);
-}
-
-uint64_t csi_call_deadline(const struct csi_call *c)
-{
-	return rpc_call_deadline(c->rpc);
 }
 
 /* ---- Node ------------------------------------------------------------------------------------ */

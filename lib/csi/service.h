@@ -79,11 +79,6 @@ void csi_answer_stats(struct csi_call *c, const struct csi_stats *s);
 void csi_fail(struct csi_call *c, enum rpc_code code, const char *fmt, ...) _printf_(3, 4);
 void csi_fail_status(struct csi_call *c, const struct rpc_status *s);
 
-void csi_call_set_data(struct csi_call *c, void *data); /* the handler's own */
-void *csi_call_data(const struct csi_call *c);
-bool csi_call_cancelled(const struct csi_call *c);
-uint64_t csi_call_deadline(const struct csi_call *c); /* clock_now(), UINT64_MAX: none */
-
 struct csi_service_options {
 	int fd; /* as rpc_server_options.fd: consumed, on failure too */
 	const uid_t *uids;

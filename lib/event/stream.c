@@ -265,9 +265,3 @@ void stream_stop(struct stream *s)
 	s->stopped = true;
 	stream_update_events(s);
 }
-
-void stream_continue(struct stream *s)
-{
-	s->stopped = false;
-	stream_update_events(s);
-}

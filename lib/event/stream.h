@@ -53,8 +53,7 @@ void stream_hurry(struct stream *s);
 /* Bytes queued and not sent. */
 size_t stream_pending(const struct stream *s);
 
-/* Stops reading (the peer has to wait) and goes on. A closed peer is not seen while stopped. */
+/* Stops reading, for good: the peer has to wait, and is not seen to close. */
 void stream_stop(struct stream *s);
-void stream_continue(struct stream *s);
 
 #endif

@@ -74,13 +74,6 @@ int pack_str(struct buf *b, const char *s)
 	return pack_sized(b, (uint32_t)n, s, n + 1);
 }
 
-int pack_bytes(struct buf *b, const void *p, size_t n)
-{
-	if (n > FRAME_BODY_MAX)
-		return -EMSGSIZE;
-	return pack_sized(b, (uint32_t)n, p, n);
-}
-
 /* The next n bytes, NULL after a fault. */
 static const char *unpack_raw(struct unpack *u, size_t n)
 {
@@ -126,15 +119,6 @@ const char *unpack_str(struct unpack *u)
 		u->bad = true;
 		return NULL;
 	}
-	return p;
-}
-
-const void *unpack_bytes(struct unpack *u, size_t *ret_n)
-{
-	uint32_t n = unpack_size(u);
-	const char *p = u->bad ? NULL : unpack_raw(u, n);
-
-	*ret_n = p ? n : 0;
 	return p;
 }
 

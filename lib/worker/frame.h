@@ -31,7 +31,6 @@ int frame_peek(const struct buf *in, struct frame_header *ret_h, const char **re
  * sticky: after the first fault every get gives 0 or NULL and unpack_done() is false. */
 int pack_u64(struct buf *b, uint64_t v) _must_check_;
 int pack_str(struct buf *b, const char *s) _must_check_;
-int pack_bytes(struct buf *b, const void *p, size_t n) _must_check_;
 
 struct unpack {
 	const char *p;
@@ -42,7 +41,6 @@ uint64_t unpack_u64(struct unpack *u);
 /* Terminated text inside the body (a NUL is packed after the bytes; bytes with a NUL inside are
  * refused). */
 const char *unpack_str(struct unpack *u);
-const void *unpack_bytes(struct unpack *u, size_t *ret_n);
 /* Nothing was bad and nothing is left. */
 bool unpack_done(const struct unpack *u);
 

@@ -114,8 +114,6 @@ static void classes(void **state)
 	assert_false(errno_is_resource(ENOSPC));
 	assert_true(errno_is_disk_space(ENOSPC) && errno_is_disk_space(-EDQUOT));
 	assert_false(errno_is_disk_space(EFBIG));
-	assert_true(errno_is_privilege(EPERM) && errno_is_privilege(-EACCES));
-	assert_false(errno_is_privilege(EROFS));
 }
 
 int main(void)

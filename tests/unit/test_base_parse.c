@@ -43,35 +43,12 @@ static void text_that_is_no_number(void **state)
 	static const char *const texts[] = {"", " ", " 1", "1 ", "-", "+1", "1.0", "0x1", "1e3",
 		"a", "99999999999999999999999x", "1\n", "--1", "- 1"};
 	uint64_t u = 7;
-	int64_t i = 7;
 
 	(void)state;
-	for (size_t n = 0; n < ELEMENTSOF(texts); n++) {
+	for (size_t n = 0; n < ELEMENTSOF(texts); n++)
 		assert_int_equal(parse_u64(texts[n], 0, UINT64_MAX, &u), -EINVAL);
-		assert_int_equal(parse_i64(texts[n], INT64_MIN, INT64_MAX, &i), -EINVAL);
-	}
 	assert_int_equal(parse_u64("-1", 0, UINT64_MAX, &u), -EINVAL);
 	assert_int_equal(u, 7);
-	assert_int_equal(i, 7);
-}
-
-static void signed_numbers(void **state)
-{
-	int64_t v = 7;
-
-	(void)state;
-	assert_int_equal(parse_i64("-9223372036854775808", INT64_MIN, INT64_MAX, &v), 0);
-	assert_true(v == INT64_MIN);
-	assert_int_equal(parse_i64("9223372036854775807", INT64_MIN, INT64_MAX, &v), 0);
-	assert_true(v == INT64_MAX);
-	assert_int_equal(parse_i64("-0", INT64_MIN, INT64_MAX, &v), 0);
-	assert_int_equal(v, 0);
-	v = 7;
-	assert_int_equal(parse_i64("9223372036854775808", INT64_MIN, INT64_MAX, &v), -ERANGE);
-	assert_int_equal(parse_i64("-9223372036854775809", INT64_MIN, INT64_MAX, &v), -ERANGE);
-	assert_int_equal(parse_i64("-1", 0, 10, &v), -ERANGE);
-	assert_int_equal(parse_i64("11", 0, 10, &v), -ERANGE);
-	assert_int_equal(v, 7);
 }
 
 static void booleans_of_go(void **state)
@@ -184,7 +161,6 @@ int main(void)
 		cmocka_unit_test(unsigned_numbers),
 		cmocka_unit_test(unsigned_numbers_out_of_bounds),
 		cmocka_unit_test(text_that_is_no_number),
-		cmocka_unit_test(signed_numbers),
 		cmocka_unit_test(booleans_of_go),
 		cmocka_unit_test(modes),
 		cmocka_unit_test(durations_of_go),

@@ -7,11 +7,8 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <string.h>
 
-#include "base/buf.h"
 #include "base/sm.h"
-#include "tests/unit/fault.h"
 
 enum { IDLE, BUSY, DONE, GONE };
 enum { START, FINISH, STOP, CHAIN };
@@ -111,41 +108,6 @@ static void an_action_may_fire_again(void **state)
 	assert_int_equal(m.state, BUSY);
 }
 
-static void dot(void **state)
-{
-	_cleanup_buf_ struct buf out = BUF_NULL(4096);
-
-	(void)state;
-	assert_int_equal(sm_dot(&table, &out), 0);
-	assert_string_equal(out.data, "digraph \"test\" {\n"
-				      "\t\"*\" -> \"Gone\" [label=\"stop\"];\n"
-				      "\t\"Idle\" -> \"Busy\" [label=\"start\"];\n"
-				      "\t\"Busy\" -> \"Done\" [label=\"finish\"];\n"
-				      "\t\"Done\" -> \"Idle\" [label=\"stop\"];\n"
-				      "\t\"Idle\" -> \"Idle\" [label=\"chain\"];\n"
-				      "}\n");
-}
-
-static void dot_without_room_or_memory(void **state)
-{
-	struct buf full;
-
-	(void)state;
-	for (size_t max = 0; max < 150; max++) {
-		full = BUF_NULL(max);
-		assert_int_equal(sm_dot(&table, &full), -ENOBUFS);
-		buf_done(&full);
-	}
-	FAULT_LOOP
-	{
-		struct buf out = BUF_NULL(4096);
-		int r = sm_dot(&table, &out);
-
-		assert_int_equal(r, fault_fired() ? -ENOMEM : 0);
-		buf_done(&out);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -154,8 +116,6 @@ int main(void)
 		cmocka_unit_test(refuses_what_the_table_lacks),
 		cmocka_unit_test(exact_edges_come_before_any),
 		cmocka_unit_test(an_action_may_fire_again),
-		cmocka_unit_test(dot),
-		cmocka_unit_test(dot_without_room_or_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,7 +36,7 @@ struct world {
 	size_t size;
 	unsigned answers;
 	/* What the agent's side saw. */
-	struct csi_call *held;
+	struct csi_call *last, *held;
 	unsigned published, unpublished, cancelled, observed, asked, notified, drained;
 	int ready;
 	bool free_now;
@@ -58,7 +58,7 @@ static void on_publish(struct csi_call *c, const struct csi_publish *r, void *us
 	struct world *w = userdata;
 
 	w->published++;
-	csi_call_set_data(c, w);
+	w->last = c;
 	if (w->free_now)
 		w->service = csi_service_free(w->service);
 	if (streq(r->volume_id, "hold")) {
@@ -94,8 +94,7 @@ static void on_cancelled(struct csi_call *c, void *userdata)
 {
 	struct world *w = userdata;
 
-	assert_ptr_equal(csi_call_data(c), w);
-	assert_true(csi_call_cancelled(c));
+	assert_ptr_equal(c, w->last);
 	w->cancelled++;
 	loop_exit(w->loop, 0);
 }
@@ -293,7 +292,6 @@ static void a_held_call_outlives_the_service(void **state)
 
 	call(w, "/csi.v1.Node/NodePublishVolume", SIZE(PUBLISH("hold")));
 	assert_non_null(w->held);
-	assert_true(csi_call_deadline(w->held) < clock_now() + SECONDS(15));
 	w->service = csi_service_free(w->service);
 	assert_int_equal(w->cancelled, 1);
 	csi_answer(w->held);

@@ -418,16 +418,13 @@ static void busy_worker_is_not_idle(void **state)
 
 static void table_is_whole(void **state)
 {
-	_cleanup_buf_ struct buf dot = BUF_NULL(10000);
+	bool reached[_LANE_STATE_MAX] = {false};
 
 	(void)state;
-	assert_int_equal(sm_dot(&lane_table, &dot), 0);
-	for (size_t i = 0; i < _LANE_STATE_MAX; i++) {
-		char edge[64];
-
-		assert_true(str_format(edge, sizeof(edge), "-> \"%s\"", lane_table.states[i]) >= 0);
-		assert_non_null(strstr(dot.data, edge));
-	}
+	for (size_t i = 0; i < lane_table.n_edges; i++)
+		reached[lane_table.edges[i].to] = true;
+	for (size_t i = 0; i < _LANE_STATE_MAX; i++)
+		assert_true(reached[i]);
 }
 
 int main(int argc, char **argv)
