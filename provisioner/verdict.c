@@ -18,13 +18,14 @@ static bool is_recycled(const struct pv *v)
 }
 
 /* Released is the controller's word that the claim is gone; we ask the API server ourselves later.
- */
+ * Without a claimRef it was recycled by us or saved by an admin, and is Available in a moment, then
+ * somebody else's: its phase is the past. */
 static bool may_end(const struct pv *v)
 {
 	bool held = v->o.deleting && (v->flags & PV_FINALIZER);
 
 	if (v->phase == PV_RELEASED)
-		return !v->o.deleting || held;
+		return v->o.deleting ? held : v->flags & PV_HAS_CLAIM;
 	/* Recycled and deleted while nobody claimed it: it will never be Released. */
 	return held && is_recycled(v) && v->phase == PV_AVAILABLE && !(v->flags & PV_HAS_CLAIM);
 }

@@ -74,6 +74,24 @@ static void the_table(void **state)
 	}
 }
 
+/* Its claimRef is gone, its phase not yet: a second recycle would meet the next tenant's data. */
+static void released_without_a_claim(void **state)
+{
+	static const char *const modes[] = {"", "Recycle"};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(modes); i++) {
+		struct pv v = ours();
+
+		v.phase = PV_RELEASED;
+		v.flags = PV_FINALIZER;
+		v.reclaim = modes[i];
+		assert_int_equal(volume_check(&config, &v), VOLUME_LEAVE);
+		v.o.deleting = true;
+		assert_int_equal(volume_check(&config, &v), VOLUME_RECLAIM);
+	}
+}
+
 static void recycled_and_deleted_while_available(void **state)
 {
 	struct pv v = ours();
@@ -160,6 +178,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_table),
+		cmocka_unit_test(released_without_a_claim),
 		cmocka_unit_test(recycled_and_deleted_while_available),
 		cmocka_unit_test(what_is_not_ours_is_left),
 		cmocka_unit_test(a_loser_is_one_whose_claim_has_another),
