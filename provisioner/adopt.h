@@ -50,7 +50,7 @@ enum adopt_outcome {
 struct adoption {
 	struct adoptions *s;
 	struct provisioner *p;
-	struct job job;
+	struct turn job;
 	struct delay delay;
 	struct backoff backoff;
 	struct kube_request *request;

@@ -69,12 +69,12 @@ void adopt_end(struct adoption *a, enum adopt_outcome outcome, const struct err 
 	provisioner_settled(p);
 }
 
-static void on_turn(struct job *j, void *userdata)
+static void on_turn(struct turn *t, void *userdata)
 {
 	struct adoption *a = userdata;
 	const struct err e = {ENOMEM, "out of memory"};
 
-	(void)j;
+	(void)t;
 	if (adopt_run(a) < 0)
 		adopt_end(a, ADOPT_RETRY, &e);
 }
@@ -109,7 +109,7 @@ void adoptions_consider(struct adoptions *s, const struct bvol *b)
 	memcpy(a->name, b->o.name, size);
 	a->s = s;
 	a->p = s->p;
-	a->job = (struct job){.turn = on_turn, .userdata = a};
+	a->job = (struct turn){.taken = on_turn, .userdata = a};
 	a->delay = (struct delay){.due = on_due, .userdata = a};
 	a->backoff = (struct backoff){.min = s->p->config->retry.min,
 		.max = s->p->config->retry.max,

@@ -35,7 +35,7 @@ struct export
 	struct exports *s;
 	struct map trees; /* by name, each once */
 	struct list ready;
-	struct job job;
+	struct turn job;
 	struct delay pause;
 	struct tree *current;      /* being sliced; not in ready */
 	struct volume_place place; /* texts point behind key */
@@ -50,7 +50,7 @@ struct exports {
 	size_t trees;
 };
 
-static void on_turn(struct job *j, void *userdata);
+static void on_turn(struct turn *t, void *userdata);
 static void on_pause(struct delay *d, void *userdata);
 static void on_due(struct delay *d, void *userdata);
 
@@ -101,7 +101,7 @@ static struct export *export_get(struct exports *s, const struct volume_place *p
 	x->s = s;
 	x->trees = MAP_NULL(key_of_tree);
 	list_init(&x->ready);
-	x->job = (struct job){.turn = on_turn, .userdata = x};
+	x->job = (struct turn){.taken = on_turn, .userdata = x};
 	x->pause = (struct delay){.due = on_pause, .userdata = x};
 	x->server = strdup(place->server);
 	x->path = strdup(place->export_);
@@ -119,7 +119,7 @@ static struct export *export_get(struct exports *s, const struct volume_place *p
 
 static void pump(struct export *x)
 {
-	if (!job_idle(&x->job) || delay_waits(&x->pause) || (!x->current && list_empty(&x->ready)))
+	if (!turn_idle(&x->job) || delay_waits(&x->pause) || (!x->current && list_empty(&x->ready)))
 		return;
 	if (queue_add(x->s->queue, &x->job, x->server, x->path) < 0)
 		log_warning("out of memory: the trash of %s waits for the next scan", x->key);
@@ -173,12 +173,12 @@ static void on_slice(const struct volume_result *res, void *userdata)
 	provisioner_settled(p);
 }
 
-static void on_turn(struct job *j, void *userdata)
+static void on_turn(struct turn *t, void *userdata)
 {
 	struct export *x = userdata;
 	struct provisioner *p = x->s->p;
 
-	(void)j;
+	(void)t;
 	if (!x->current) {
 		x->current = LIST_FIRST(&x->ready, struct tree, link);
 		list_remove(&x->current->link);

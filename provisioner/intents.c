@@ -33,7 +33,7 @@ enum intent_task {
 
 struct intent_job {
 	struct intents *s;
-	struct job job;
+	struct turn job;
 	struct kube_request *request;
 	struct facts facts;
 	uint8_t task;               /* enum intent_task */
@@ -283,11 +283,11 @@ static int start(struct intent_job *j)
 	return -EINVAL;
 }
 
-static void on_turn(struct job *job, void *userdata)
+static void on_turn(struct turn *t, void *userdata)
 {
 	struct intent_job *j = userdata;
 
-	(void)job;
+	(void)t;
 	if (start(j) < 0)
 		end(j);
 }
@@ -308,7 +308,7 @@ static struct intent_job *job_new(struct intents *s, const char *name, enum inte
 	memcpy(j->name, name, size);
 	j->s = s;
 	j->task = (uint8_t)task;
-	j->job = (struct job){.turn = on_turn, .userdata = j};
+	j->job = (struct turn){.taken = on_turn, .userdata = j};
 	if (map_add(&s->by_name, j) < 0) {
 		free(j);
 		return NULL;

@@ -18,9 +18,9 @@
 
 struct queue_flow {
 	struct list link;    /* in the lane's flows while something waits */
-	struct list waiting; /* jobs */
+	struct list waiting; /* turns */
 	struct lane *lane;
-	size_t refs; /* jobs waiting or running */
+	size_t refs; /* waiting or running */
 	char name[];
 };
 
@@ -69,28 +69,28 @@ static void wake(struct queue *q)
 		defer_arm(q->defer);
 }
 
-static struct job *lane_pop(struct lane *l)
+static struct turn *lane_pop(struct lane *l)
 {
 	struct queue_flow *f = LIST_FIRST(&l->flows, struct queue_flow, link);
-	struct job *j = LIST_FIRST(&f->waiting, struct job, link);
+	struct turn *t = LIST_FIRST(&f->waiting, struct turn, link);
 
-	list_remove(&j->link);
+	list_remove(&t->link);
 	list_remove(&f->link);
 	if (!list_empty(&f->waiting))
 		list_append(&l->flows, &f->link);
 	l->waiting--;
 	l->q->waiting--;
-	return j;
+	return t;
 }
 
 static void lane_run(struct lane *l)
 {
-	struct job *j = lane_pop(l);
+	struct turn *t = lane_pop(l);
 
-	j->running = true;
+	t->running = true;
 	l->running++;
 	l->q->running++;
-	j->turn(j, j->userdata);
+	t->taken(t, t->userdata);
 }
 
 /* One turn for each lane that may have one; true if any had. */
@@ -261,7 +261,7 @@ static void drop_unused(struct queue_flow *f)
 	lane_free(l);
 }
 
-int queue_add(struct queue *q, struct job *j, const char *lane, const char *flow)
+int queue_add(struct queue *q, struct turn *t, const char *lane, const char *flow)
 {
 	struct lane *l;
 	struct queue_flow *f;
@@ -272,13 +272,13 @@ int queue_add(struct queue *q, struct job *j, const char *lane, const char *flow
 	if (r < 0)
 		return r;
 	f->refs++;
-	j->flow = f;
-	j->running = false;
+	t->flow = f;
+	t->running = false;
 	if (list_empty(&f->waiting)) {
 		list_remove(&f->link);
 		list_append(&l->flows, &f->link);
 	}
-	list_append(&f->waiting, &j->link);
+	list_append(&f->waiting, &t->link);
 	if (l->waiting++ == 0) {
 		list_remove(&l->link);
 		list_append(&q->ready, &l->link);
@@ -288,39 +288,39 @@ int queue_add(struct queue *q, struct job *j, const char *lane, const char *flow
 	return 0;
 }
 
-static void leave(struct queue *q, struct job *j)
+static void leave(struct queue *q, struct turn *t)
 {
-	struct queue_flow *f = j->flow;
+	struct queue_flow *f = t->flow;
 	struct lane *l = f->lane;
 
-	if (j->running) {
+	if (t->running) {
 		l->running--;
 		q->running--;
 	} else {
-		list_remove(&j->link);
+		list_remove(&t->link);
 		if (list_empty(&f->waiting))
 			list_remove(&f->link);
 		q->waiting--;
 		if (--l->waiting == 0)
 			list_remove(&l->link);
 	}
-	j->flow = NULL;
-	j->running = false;
+	t->flow = NULL;
+	t->running = false;
 	f->refs--;
 	drop_unused(f);
 }
 
-void queue_remove(struct queue *q, struct job *j)
+void queue_remove(struct queue *q, struct turn *t)
 {
-	if (job_idle(j))
+	if (turn_idle(t))
 		return;
-	leave(q, j);
+	leave(q, t);
 	wake(q);
 }
 
-void queue_done(struct queue *q, struct job *j, enum job_outcome outcome)
+void queue_done(struct queue *q, struct turn *t, enum job_outcome outcome)
 {
-	struct lane *l = j->flow ? j->flow->lane : NULL;
+	struct lane *l = t->flow ? t->flow->lane : NULL;
 
 	if (l && outcome == JOB_SILENT) {
 		if (!l->silent || l->running == 1)
@@ -331,12 +331,12 @@ void queue_done(struct queue *q, struct job *j, enum job_outcome outcome)
 		backoff_reset(&l->pause);
 		timer_disarm(l->probe);
 	}
-	queue_remove(q, j);
+	queue_remove(q, t);
 }
 
-bool queue_lane_is(const struct job *j, const char *lane)
+bool queue_lane_is(const struct turn *t, const char *lane)
 {
-	return j->flow && streq(j->flow->lane->name, lane);
+	return t->flow && streq(t->flow->lane->name, lane);
 }
 
 size_t queue_running(const struct queue *q)

@@ -16,46 +16,46 @@
  *  idle --queue_add--> waiting --its turn--> running --queue_done--> idle
  *                         '--queue_remove--> idle
  */
-struct job {
+struct turn {
 	struct list link;
 	struct queue_flow *flow; /* while it waits or runs */
 	bool running;
-	void (*turn)(struct job *j, void *userdata);
+	void (*taken)(struct turn *t, void *userdata);
 	void *userdata;
 };
 
 enum job_outcome {
 	JOB_DONE,     /* says nothing about the server */
 	JOB_ANSWERED, /* the server answered, be it with a refusal */
-	JOB_SILENT    /* it did not: the others wait while one job at a time probes */
+	JOB_SILENT    /* it did not: the others wait while one at a time probes */
 };
 
 struct queue;
-/* max: jobs running in all; max_lane: for one server. */
+/* max: running in all; max_lane: for one server. */
 int queue_new(struct queue **ret, struct loop *l, unsigned max, unsigned max_lane);
-/* All jobs must be idle, or are forgotten. */
+/* All turns must be idle, or are forgotten. */
 struct queue *queue_free(struct queue *q);
 DEFINE_CLEANUP(struct queue *, queue_free)
 void queue_set_limits(struct queue *q, unsigned max, unsigned max_lane);
 /* Nothing gets a turn while paused. */
 void queue_pause(struct queue *q, bool paused);
 
-/* turn() follows, never before the return. lane: the server; flow: whose share it is. -ENOMEM. */
-int queue_add(struct queue *q, struct job *j, const char *lane, const char *flow) _must_check_;
-/* Takes a waiting or running job out. Legal for an idle one. */
-void queue_remove(struct queue *q, struct job *j);
-void queue_done(struct queue *q, struct job *j, enum job_outcome outcome);
-static inline bool job_idle(const struct job *j)
+/* taken() follows, never before the return. lane: the server; flow: whose share it is. -ENOMEM. */
+int queue_add(struct queue *q, struct turn *t, const char *lane, const char *flow) _must_check_;
+/* Takes a waiting or running one out. Legal for an idle one. */
+void queue_remove(struct queue *q, struct turn *t);
+void queue_done(struct queue *q, struct turn *t, enum job_outcome outcome);
+static inline bool turn_idle(const struct turn *t)
 {
-	return !j->flow;
+	return !t->flow;
 }
 
-/* Whether the job waits or runs in that lane. */
-bool queue_lane_is(const struct job *j, const char *lane);
+/* Whether it waits or runs in that lane. */
+bool queue_lane_is(const struct turn *t, const char *lane);
 
 size_t queue_running(const struct queue *q);
 size_t queue_waiting(const struct queue *q);
-/* For each server: its name, jobs waiting and running, whether it is silent. */
+/* For each server: its name, how many wait and run, whether it is silent. */
 void queue_each(const struct queue *q,
 	void (*fn)(const char *lane, size_t waiting, size_t running, int silent, void *userdata),
 	void *userdata);

@@ -68,7 +68,7 @@ struct release {
 	struct releases *s;
 	struct provisioner *p;
 	char *pv;
-	struct job job;
+	struct turn job;
 	struct delay delay;
 	struct backoff backoff;
 	struct kube_request *request;

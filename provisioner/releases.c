@@ -30,7 +30,7 @@ struct releases {
 	size_t waiting; /* of them: for the server's turn */
 };
 
-static void on_turn(struct job *j, void *userdata);
+static void on_turn(struct turn *t, void *userdata);
 static void on_due(struct delay *d, void *userdata);
 
 static struct map_key key_of(const void *value)
@@ -48,7 +48,7 @@ static struct release *release_make(struct releases *s, const char *pv, enum rel
 	r->p = s->p;
 	r->goal = (uint8_t)goal;
 	r->since = clock_now();
-	r->job = (struct job){.turn = on_turn, .userdata = r};
+	r->job = (struct turn){.taken = on_turn, .userdata = r};
 	r->delay = (struct delay){.due = on_due, .userdata = r};
 	r->backoff = (struct backoff){.min = s->p->config->retry.min,
 		.max = s->p->config->retry.max,
@@ -236,11 +236,11 @@ static bool hold(struct release *r)
 	return true;
 }
 
-static void on_turn(struct job *j, void *userdata)
+static void on_turn(struct turn *t, void *userdata)
 {
 	struct release *r = userdata;
 
-	(void)j;
+	(void)t;
 	if (r->state == OUT_WAITING) {
 		r->s->waiting--;
 		release_go(r, clock_now() - r->read_at > FRESH_FOR ? RE_VOLUME : RE_ACT);

@@ -36,7 +36,7 @@ enum work_state {
 struct work {
 	struct works *s;
 	struct uuid uid;
-	struct job job;
+	struct turn turn;
 	struct delay delay;
 	struct provision *op; /* from the first run to the end */
 	struct backoff backoff;
@@ -55,7 +55,7 @@ struct works {
 	size_t count[_WORK_MAX];
 };
 
-static void on_turn(struct job *j, void *userdata);
+static void on_turn(struct turn *t, void *userdata);
 static void on_due(struct delay *d, void *userdata);
 static void on_moved(struct defer *d, void *userdata);
 
@@ -77,7 +77,7 @@ static void work_set(struct work *w, enum work_state state)
 static void work_rest(struct work *w)
 {
 	delay_stop(w->s->p->delays, &w->delay);
-	queue_remove(w->s->queue, &w->job);
+	queue_remove(w->s->queue, &w->turn);
 	list_remove(&w->gated);
 	work_set(w, WORK_NEW);
 }
@@ -98,7 +98,7 @@ static struct work *work_make(struct works *s, const struct pvc *c)
 		return NULL;
 	w->s = s;
 	w->uid = c->o.uid;
-	w->job = (struct job){.turn = on_turn, .userdata = w};
+	w->turn = (struct turn){.taken = on_turn, .userdata = w};
 	w->delay = (struct delay){.due = on_due, .userdata = w};
 	w->backoff = (struct backoff){.min = s->p->config->retry.min,
 		.max = s->p->config->retry.max,
@@ -147,7 +147,7 @@ static void work_enqueue(struct work *w, const struct pvc *c, const struct class
 
 	work_rest(w);
 	snprintf(flow, sizeof(flow), "%s/%s", c->o.namespace_, class->name);
-	if (queue_add(w->s->queue, &w->job, class->p.servers[0], flow) < 0)
+	if (queue_add(w->s->queue, &w->turn, class->p.servers[0], flow) < 0)
 		work_delay(w, WORK_DELAYED, w->s->p->config->retry.min);
 	else
 		work_set(w, WORK_QUEUED);
@@ -349,7 +349,7 @@ static void on_done(
 	const struct pvc *c = ledger_find_claim(&p->ledger, &w->uid);
 
 	/* Whatever failed, a directory that was made is an answer. */
-	queue_done(w->s->queue, &w->job, op->created ? JOB_ANSWERED : job_outcome(outcome));
+	queue_done(w->s->queue, &w->turn, op->created ? JOB_ANSWERED : job_outcome(outcome));
 	list_remove(&w->gated);
 	work_set(w, WORK_NEW);
 	if (outcome == PROVISION_DONE || outcome == PROVISION_GONE || !c)
@@ -408,13 +408,13 @@ static void work_run(struct work *w, const struct pvc *c, struct class_info *cla
 	r = provision_run(w->op, class, &e);
 	if (r >= 0)
 		return;
-	queue_remove(w->s->queue, &w->job);
+	queue_remove(w->s->queue, &w->turn);
 	work_set(w, WORK_NEW);
 	work_failed(w, c,
 		r == -EINVAL || r == -ENAMETOOLONG ? PROVISION_INFEASIBLE : PROVISION_RETRY, &e);
 }
 
-static void on_turn(struct job *j, void *userdata)
+static void on_turn(struct turn *t, void *userdata)
 {
 	struct work *w = userdata;
 	const struct pvc *c = ledger_find_claim(&w->s->p->ledger, &w->uid);
@@ -422,7 +422,7 @@ static void on_turn(struct job *j, void *userdata)
 	struct err e = ERR_NULL;
 	enum claim_verdict verdict;
 
-	(void)j;
+	(void)t;
 	if (!c) {
 		work_drop(w);
 		return;

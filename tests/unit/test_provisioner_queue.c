@@ -16,7 +16,7 @@
 #define JOBS 400
 
 struct item {
-	struct job job;
+	struct turn turn;
 	struct world *w;
 	char lane, flow;
 };
@@ -33,7 +33,7 @@ struct world {
 	enum job_outcome outcome;
 };
 
-static void on_turn(struct job *j, void *userdata)
+static void on_turn(struct turn *t, void *userdata)
 {
 	struct item *it = userdata;
 	struct world *w = it->w;
@@ -46,7 +46,7 @@ static void on_turn(struct job *j, void *userdata)
 	if (w->hold)
 		return;
 	w->running--;
-	queue_done(w->q, j, w->outcome);
+	queue_done(w->q, t, w->outcome);
 }
 
 static void on_stop(struct timer *t, void *userdata)
@@ -91,8 +91,8 @@ static void add(struct world *w, char lane, char flow, size_t n)
 		struct item *it = &w->items[w->n++];
 
 		*it = (struct item){.w = w, .lane = lane, .flow = flow};
-		it->job = (struct job){.turn = on_turn, .userdata = it};
-		assert_int_equal(queue_add(w->q, &it->job, l, f), 0);
+		it->turn = (struct turn){.taken = on_turn, .userdata = it};
+		assert_int_equal(queue_add(w->q, &it->turn, l, f), 0);
 	}
 }
 
@@ -216,20 +216,20 @@ static void a_lane_that_answers_again_flows(void **state)
 	assert_int_equal(w->turns, 8);
 	w->hold = false;
 	for (size_t i = 0; i < 7; i++)
-		queue_done(w->q, &w->items[i].job, JOB_SILENT);
-	queue_done(w->q, &w->items[7].job, JOB_ANSWERED);
+		queue_done(w->q, &w->items[i].turn, JOB_SILENT);
+	queue_done(w->q, &w->items[7].turn, JOB_ANSWERED);
 	world_free(w);
 }
 
-static void removed_jobs_get_none(void **state)
+static void removed_turns_are_none(void **state)
 {
 	struct world *w = world_new(8, 8);
 
 	(void)state;
 	add(w, 'a', 'x', 3);
-	queue_remove(w->q, &w->items[1].job);
-	assert_true(job_idle(&w->items[1].job));
-	queue_remove(w->q, &w->items[1].job);
+	queue_remove(w->q, &w->items[1].turn);
+	assert_true(turn_idle(&w->items[1].turn));
+	queue_remove(w->q, &w->items[1].turn);
 	run(w, MILLISECONDS(20));
 	assert_int_equal(w->turns, 2);
 	world_free(w);
@@ -327,7 +327,7 @@ int main(void)
 		cmocka_unit_test(paused_gives_no_turn),
 		cmocka_unit_test(a_silent_lane_is_probed),
 		cmocka_unit_test(a_lane_that_answers_again_flows),
-		cmocka_unit_test(removed_jobs_get_none),
+		cmocka_unit_test(removed_turns_are_none),
 		cmocka_unit_test(delays_fire_in_order),
 		cmocka_unit_test(a_delay_that_starts_again_moves),
 	};
