@@ -166,7 +166,7 @@ static int do_read(void *obj)
 	struct adoption *a = obj;
 	char path[API_PATH_MAX];
 
-	return send(a, KUBE_GET, api_path_intent(path, a->name, ""), NULL, on_read);
+	return send(a, KUBE_GET, api_path_intent(path, a->job.name, ""), NULL, on_read);
 }
 
 /* ---- the storage ------------------------------------------------------------------------- */
@@ -306,7 +306,7 @@ static void on_examine(struct kube_request *q, const struct kube_response *res, 
 	} else if (!streq_null(
 			   json_string_at(res->object, "metadata", "annotations", NOTE_TOKEN, NULL),
 			   a->facts.token)) {
-		err_set(&e, EEXIST, "PersistentVolume %s is there and is another", a->name);
+		err_set(&e, EEXIST, "PersistentVolume %s is there and is another", a->job.name);
 		refuse(a, &e);
 	} else {
 		published(a, res->object);
@@ -318,18 +318,18 @@ static int do_examine(void *obj)
 	struct adoption *a = obj;
 	char path[API_PATH_MAX];
 
-	return send(a, KUBE_GET, api_path_volume(path, a->name, ""), NULL, on_examine);
+	return send(a, KUBE_GET, api_path_volume(path, a->job.name, ""), NULL, on_examine);
 }
 
 /* ---- the order's end --------------------------------------------------------------------- */
 
 static void tell(const struct adoption *a)
 {
-	const struct provisioner_object o = {"PersistentVolume", "", a->name, a->pv_uid};
+	const struct provisioner_object o = {"PersistentVolume", "", a->job.name, a->pv_uid};
 	const struct facts *f = &a->facts;
 
-	log_info("volume %s was %s for claim %s/%s", a->name, *a->trash ? "restored" : "adopted",
-		f->claim_namespace, f->claim_name);
+	log_info("volume %s was %s for claim %s/%s", a->job.name,
+		*a->trash ? "restored" : "adopted", f->claim_namespace, f->claim_name);
 	if (*a->trash)
 		provisioner_event(a->p, &o, false, "VolumeRestored",
 			"Back from the trash as %s on %s:%s, for claim %s/%s", f->directory,
@@ -360,7 +360,7 @@ static int patch_status(struct adoption *a, json_t *body, kube_fn fn)
 
 	if (!body)
 		return -ENOMEM;
-	return send(a, KUBE_PATCH_MERGE, api_path_intent(path, a->name, "/status"), body, fn);
+	return send(a, KUBE_PATCH_MERGE, api_path_intent(path, a->job.name, "/status"), body, fn);
 }
 
 static int do_report(void *obj)
@@ -395,7 +395,7 @@ static int do_settle(void *obj)
 
 	if (!body)
 		return -ENOMEM;
-	return send(a, KUBE_PATCH_MERGE, api_path_intent(path, a->name, ""), body, on_settle);
+	return send(a, KUBE_PATCH_MERGE, api_path_intent(path, a->job.name, ""), body, on_settle);
 }
 
 static void on_refuse(struct kube_request *q, const struct kube_response *res, void *userdata)
@@ -414,8 +414,8 @@ static int do_refuse(void *obj)
 {
 	struct adoption *a = obj;
 
-	log_warning(
-		"volume %s: not %s: %s", a->name, *a->trash ? "restored" : "adopted", a->why.text);
+	log_warning("volume %s: not %s: %s", a->job.name, *a->trash ? "restored" : "adopted",
+		a->why.text);
 	return patch_status(a,
 		manifest_intent_status("Failed",
 			*a->trash ? "VolumeRestoreRefused" : "VolumeAdoptRefused", a->why.text, 1),
@@ -447,5 +447,5 @@ static int do_drop(void *obj)
 
 	if (!body)
 		return -ENOMEM;
-	return send(a, KUBE_DELETE, api_path_intent(path, a->name, ""), body, on_drop);
+	return send(a, KUBE_DELETE, api_path_intent(path, a->job.name, ""), body, on_drop);
 }

@@ -3,10 +3,10 @@
 #ifndef BERTH_PROVISIONER_ADOPT_H
 #define BERTH_PROVISIONER_ADOPT_H
 
-#include "base/backoff.h"
 #include "base/sm.h"
 #include "provisioner/adoptions.h"
 #include "provisioner/facts.h"
+#include "provisioner/jobs.h"
 #include "provisioner/provisioner.h"
 
 /*
@@ -48,11 +48,8 @@ enum adopt_outcome {
 };
 
 struct adoption {
-	struct adoptions *s;
+	struct job job; /* by the BerthVolume's name */
 	struct provisioner *p;
-	struct turn job;
-	struct delay delay;
-	struct backoff backoff;
 	struct kube_request *request;
 	struct facts facts;
 	uint8_t state;                      /* enum adopt_state */
@@ -61,7 +58,6 @@ struct adoption {
 	char trash[PATH_COMPONENT_MAX + 1]; /* the tree's name, "" for what lies in its place */
 	char uid[64], pv_uid[64];           /* of the BerthVolume, of the PV */
 	struct err why;                     /* of a refusal */
-	char name[];
 };
 
 /* The first step of a job's turn, never before the return. */

@@ -29,23 +29,23 @@ static enum adopt_verdict check_place(const struct adoption *a, struct err *e)
 /* Its own PV: there already, or not gone yet. */
 static enum adopt_verdict check_volume(const struct adoption *a, struct err *e)
 {
-	const struct object *o = informer_get(a->p->volumes, "", a->name);
-	const char *text = str_after(a->name, VOLUME_PREFIX);
+	const struct object *o = informer_get(a->p->volumes, "", a->job.name);
+	const char *text = str_after(a->job.name, VOLUME_PREFIX);
 	char token[TOKEN_TEXT_MAX];
 	struct uuid uid;
 
 	if (text && uuid_parse(text, &uid) == 0 && releases_busy_with(a->p->releases, &uid)) {
-		err_set(e, EBUSY, "volume %s is just being reclaimed", a->name);
+		err_set(e, EBUSY, "volume %s is just being reclaimed", a->job.name);
 		return ADOPT_LATER;
 	}
 	if (!o)
 		return ADOPT_GO;
 	if (o->deleting || volume_check(a->p->config, pv_of(o)) == VOLUME_RECLAIM) {
-		err_set(e, EBUSY, "PersistentVolume %s is just being reclaimed", a->name);
+		err_set(e, EBUSY, "PersistentVolume %s is just being reclaimed", a->job.name);
 		return ADOPT_LATER;
 	}
 	if (!streq(object_token_format(&pv_of(o)->token, token), a->facts.token))
-		return NEVER(e, EEXIST, "PersistentVolume %s is there and is another", a->name);
+		return NEVER(e, EEXIST, "PersistentVolume %s is there and is another", a->job.name);
 	return ADOPT_THERE;
 }
 
@@ -66,13 +66,13 @@ static enum adopt_verdict check_claim(struct adoption *a, struct err *e)
 	if (same && !*pvc_of(o)->volume_name)
 		return NEVER(e, EBUSY,
 			"the claim that %s was made for is there: it gets it from its class",
-			a->name);
+			a->job.name);
 	if (works_busy_with(a->p->works, &o->uid)) {
 		err_set(e, EBUSY, "claim %s/%s is just being served", f->claim_namespace,
 			f->claim_name);
 		return ADOPT_LATER;
 	}
-	if (*pvc_of(o)->volume_name && !streq(pvc_of(o)->volume_name, a->name)) {
+	if (*pvc_of(o)->volume_name && !streq(pvc_of(o)->volume_name, a->job.name)) {
 		return NEVER(e, EBUSY,
 			"claim %s/%s is there and has volume %s: delete the claim first",
 			f->claim_namespace, f->claim_name, pvc_of(o)->volume_name);
@@ -114,7 +114,7 @@ static enum adopt_verdict check_trash(const struct adoption *a, struct err *e)
 
 	if (!*a->trash)
 		return ADOPT_GO;
-	if (!trash_name_parse(a->trash, pv, &at) || !streq(pv, a->name))
+	if (!trash_name_parse(a->trash, pv, &at) || !streq(pv, a->job.name))
 		return NEVER(e, EINVAL, "%s is no name in the trash of this volume", a->trash);
 	if (clock_real() >= at + a->facts.trash_ttl ||
 		exports_spare(a->p->exports, &place, a->trash) < 0)

@@ -16,6 +16,7 @@
 #include "provisioner/feed.h"
 #include "provisioner/http.h"
 #include "provisioner/intents.h"
+#include "provisioner/jobs.h"
 #include "provisioner/mounted.h"
 #include "provisioner/names.h"
 #include "provisioner/orphans.h"
@@ -247,7 +248,7 @@ struct provisioner *provisioner_free(struct provisioner *p)
 	mounted_free(p->mounted);
 	orphans_free(p->orphans);
 	exports_free(p->exports);
-	adoptions_free(p->adoptions);
+	jobs_free(p->adoptions);
 	intents_free(p->intents);
 	works_free(p->works);
 	releases_free(p->releases);

@@ -16,9 +16,9 @@
 #include "provisioner/stats.h"
 #include "volume/backend.h"
 
-struct adoptions;
 struct exports;
 struct intents;
+struct jobs;
 struct mounted;
 struct orphans;
 struct releases;
@@ -52,7 +52,7 @@ struct provisioner {
 	struct works *works;
 	struct releases *releases;
 	struct intents *intents;
-	struct adoptions *adoptions;
+	struct jobs *adoptions;
 	struct exports *exports;
 	struct orphans *orphans;
 	struct mounted *mounted;

@@ -160,7 +160,7 @@ void releases_consider_intent(struct releases *s, const struct bvol *b)
 	struct uuid uid;
 
 	if (b->ordered && !b->o.deleting) {
-		adoptions_consider(s->p->adoptions, b);
+		adoptions_consider(s->p, b);
 		return;
 	}
 	/* Both caches must have been complete: what is in neither is gone or never was. */

@@ -7,10 +7,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "provisioner/adoptions.h"
 #include "provisioner/exports.h"
 #include "provisioner/feed.h"
 #include "provisioner/intents.h"
+#include "provisioner/jobs.h"
 #include "provisioner/orphans.h"
 #include "provisioner/provisioner.h"
 #include "provisioner/releases.h"
@@ -29,7 +29,7 @@ static bool work_is_done(const struct provisioner *p)
 {
 	return works_count(p->works).running == 0 && releases_running(p->releases) == 0 &&
 	       exports_running(p->exports) == 0 && intents_running(p->intents) == 0 &&
-	       adoptions_running(p->adoptions) == 0;
+	       queue_running(p->adoptions->queue) == 0;
 }
 
 static void give_back(struct provisioner *p)
@@ -66,7 +66,7 @@ static void stop(struct provisioner *p)
 	works_pause(p->works, true);
 	releases_pause(p->releases, true);
 	intents_pause(p->intents, true);
-	adoptions_pause(p->adoptions, true);
+	queue_pause(p->adoptions->queue, true);
 	exports_pause(p->exports, true);
 	orphans_stop(p->orphans);
 	timer_arm(p->grace, END_TICK);
