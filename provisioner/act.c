@@ -46,7 +46,7 @@ static void failed(struct release *r, const struct volume_result *res)
 	bool used = res->err.code == ENOTEMPTY || res->err.code == EBUSY;
 	struct err e = res->err;
 
-	release_acted(r, is_silent(e.code) ? JOB_SILENT : JOB_DONE);
+	job_done(&r->job, is_silent(e.code) ? JOB_SILENT : JOB_DONE);
 	if (is_silent(e.code)) {
 		release_end(r, RELEASE_SILENT, &e);
 	} else if (r->goal == GOAL_UNDO && used && !r->erase) {
@@ -72,7 +72,7 @@ static void on_act(const struct volume_result *res, void *userdata)
 		return;
 	}
 	r->acted = true;
-	release_acted(r, JOB_ANSWERED);
+	job_done(&r->job, JOB_ANSWERED);
 	if (trashed && !str_empty(res->directory)) {
 		release_tell_trash(r);
 		exports_trashed(r->p->exports, &r->facts, res->directory);

@@ -34,7 +34,7 @@ static enum adopt_verdict check_volume(const struct adoption *a, struct err *e)
 	char token[TOKEN_TEXT_MAX];
 	struct uuid uid;
 
-	if (text && uuid_parse(text, &uid) == 0 && releases_busy_with(a->p->releases, &uid)) {
+	if (text && uuid_parse(text, &uid) == 0 && releases_busy_with(a->p, &uid)) {
 		err_set(e, EBUSY, "volume %s is just being reclaimed", a->job.name);
 		return ADOPT_LATER;
 	}

@@ -107,7 +107,7 @@ static void on_reread(struct kube_request *q, const struct kube_response *res, v
 	(void)q;
 	op->request = NULL;
 	if (lost)
-		releases_lost(op->p->releases, op->facts.pv);
+		releases_lost(op->p, op->facts.pv);
 	end(op);
 }
 

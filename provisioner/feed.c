@@ -52,7 +52,7 @@ static void claim_gone(struct provisioner *p, const struct pvc *c)
 	snprintf(name, sizeof(name), VOLUME_PREFIX "%s", uuid_format(&c->o.uid, uid));
 	o = informer_get(p->intents_seen, "", name);
 	if (o)
-		releases_consider_intent(p->releases, bvol_of(o));
+		releases_consider_intent(p, bvol_of(o));
 }
 
 static bool same_uid(const struct object *a, const struct object *b)
@@ -78,7 +78,7 @@ static void on_claim(
 	works_consider(p->works, pvc_of(now));
 	v = ledger_server_of(&p->ledger, &now->uid);
 	if (v && *pvc_of(now)->volume_name && !streq(pvc_of(now)->volume_name, v->o.name))
-		releases_consider(p->releases, v);
+		releases_consider(p, v);
 }
 
 /* ---- volumes ----------------------------------------------------------------------------- */
@@ -106,14 +106,14 @@ static void on_volume(
 	if (old && now)
 		intents_reclaimed(p->intents, pv_of(old), pv_of(now));
 	if (now) {
-		releases_consider(p->releases, pv_of(now));
+		releases_consider(p, pv_of(now));
 		consider_claim_of(p, now);
 		return;
 	}
 	consider_claim_of(p, old);
 	intent = informer_get(p->intents_seen, "", old->name);
 	if (intent)
-		releases_consider_intent(p->releases, bvol_of(intent));
+		releases_consider_intent(p, bvol_of(intent));
 }
 
 /* ---- classes and intents ----------------------------------------------------------------- */
@@ -149,7 +149,7 @@ void feed_begin(struct provisioner *p)
 		return;
 	works_consider_all(p->works);
 	while ((o = informer_next(p->volumes, &cursor)) != NULL)
-		releases_consider(p->releases, pv_of(o));
+		releases_consider(p, pv_of(o));
 	intents_consider_all(p->intents);
 	orphans_start(p->orphans);
 }

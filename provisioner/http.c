@@ -111,6 +111,8 @@ static void gauge_workers(struct provisioner *p)
 
 static void gauges(struct provisioner *p)
 {
+	const struct releases_count releases = releases_count(p);
+
 	gauge_claims(p);
 	gauge_kinds(p);
 	gauge_requests(p);
@@ -119,12 +121,12 @@ static void gauges(struct provisioner *p)
 	stats_gauge(p->stats, "leader_election_master_status", "1 while this process leads.",
 		p->leading);
 	stats_gauge(p->stats, "berth_releases_running", "Volumes being reclaimed.",
-		(double)releases_running(p->releases));
+		(double)releases.running);
 	stats_gauge(p->stats, "berth_releases_waiting", "Volumes that wait to be reclaimed.",
-		(double)releases_waiting(p->releases));
+		(double)releases.waiting);
 	stats_gauge(p->stats, "berth_releases_held",
 		"Volumes that wait to be reclaimed until no node has them mounted.",
-		(double)releases_held(p->releases));
+		(double)releases.held);
 	stats_gauge(p->stats, "berth_trash_trees", "Trees in trash that wait to be removed.",
 		(double)exports_waiting(p->exports));
 	stats_gauge(p->stats, "berth_unsettled_volumes",

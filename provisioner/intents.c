@@ -382,7 +382,7 @@ void intents_changed(struct intents *s, const struct bvol *old, const struct bvo
 	if (now && now->o.deleting && now->finalizer) {
 		begin(s, now->o.name, TASK_DROP);
 	} else if (now && !old) {
-		releases_consider_intent(s->p->releases, now);
+		releases_consider_intent(s->p, now);
 	} else if (!now) {
 		v = informer_get(s->p->volumes, "", old->o.name);
 		if (v && volume_check(s->p->config, pv_of(v)) != VOLUME_RECLAIM)
@@ -414,7 +414,7 @@ void intents_consider_all(struct intents *s)
 		if (o->deleting && bvol_of(o)->finalizer)
 			begin(s, o->name, TASK_DROP);
 		else
-			releases_consider_intent(s->p->releases, bvol_of(o));
+			releases_consider_intent(s->p, bvol_of(o));
 	}
 	cursor = 0;
 	while ((o = informer_next(s->p->volumes, &cursor)) != NULL)

@@ -209,7 +209,7 @@ static void remove_orphan(struct orphans *s, const struct walk *w, const struct 
 		return;
 	if (in_grace(s, e) || take_facts(&f, w, &e->record) < 0)
 		return;
-	releases_orphan(s->p->releases, &f, erase);
+	releases_orphan(s->p, &f, erase);
 }
 
 static void report(struct orphans *s, const struct walk *w, enum orphan_kind kind, const char *what)

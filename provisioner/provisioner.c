@@ -251,7 +251,7 @@ struct provisioner *provisioner_free(struct provisioner *p)
 	jobs_free(p->adoptions);
 	intents_free(p->intents);
 	works_free(p->works);
-	releases_free(p->releases);
+	jobs_free(p->releases);
 	kube_events_free(p->events);
 	kube_client_free(p->client);
 	classes_done(&p->classes);

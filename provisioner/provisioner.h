@@ -21,7 +21,6 @@ struct intents;
 struct jobs;
 struct mounted;
 struct orphans;
-struct releases;
 struct works;
 
 /*
@@ -50,9 +49,8 @@ struct provisioner {
 	struct classes classes;
 	struct ledger ledger;
 	struct works *works;
-	struct releases *releases;
 	struct intents *intents;
-	struct jobs *adoptions;
+	struct jobs *releases, *adoptions;
 	struct exports *exports;
 	struct orphans *orphans;
 	struct mounted *mounted;

@@ -3,9 +3,9 @@
 #ifndef BERTH_PROVISIONER_RELEASE_H
 #define BERTH_PROVISIONER_RELEASE_H
 
-#include "base/backoff.h"
 #include "base/sm.h"
 #include "provisioner/facts.h"
+#include "provisioner/jobs.h"
 #include "provisioner/provisioner.h"
 #include "provisioner/releases.h"
 
@@ -65,12 +65,9 @@ enum release_outcome {
 };
 
 struct release {
-	struct releases *s;
+	struct job job; /* by the PV's name */
 	struct provisioner *p;
-	char *pv;
-	struct turn job;
-	struct delay delay;
-	struct backoff backoff;
+	const char *pv; /* the job's name */
 	struct kube_request *request;
 	struct facts facts;
 	bool has_facts;
@@ -97,7 +94,6 @@ void release_go(struct release *r, enum release_event ev);
 /* In releases.c. */
 void release_end(struct release *r, enum release_outcome outcome, const struct err *e);
 void release_wait(struct release *r);
-void release_acted(struct release *r, enum job_outcome outcome);
 
 /* ---- held.c: waiting for nodes (mounted.h) ----------------------------------------------- */
 

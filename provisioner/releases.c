@@ -2,7 +2,6 @@
 /* releases.c: which volumes are to end, whose turn it is, what failed and when to try again */
 #include "provisioner/releases.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,160 +21,118 @@
 /* Live reads older than this when the server's turn comes are done again. */
 #define FRESH_FOR SECONDS(1)
 
-struct releases {
-	struct provisioner *p;
-	struct map by_pv;
-	struct queue *queue;
-	size_t running; /* not idle */
-	size_t waiting; /* of them: for the server's turn */
-};
-
-static void on_turn(struct turn *t, void *userdata);
-static void on_due(struct delay *d, void *userdata);
-
-static struct map_key key_of(const void *value)
+static struct release *release_make(struct provisioner *p, const char *pv, enum release_goal goal)
 {
-	return map_key_str(((const struct release *)value)->pv);
-}
-
-static struct release *release_make(struct releases *s, const char *pv, enum release_goal goal)
-{
-	struct release *r = calloc(1, sizeof(*r));
+	struct release *r = jobs_add(p->releases, pv);
 
 	if (!r)
 		return NULL;
-	r->s = s;
-	r->p = s->p;
+	r->p = p;
+	r->pv = r->job.name;
 	r->goal = (uint8_t)goal;
 	r->since = clock_now();
-	r->job = (struct turn){.taken = on_turn, .userdata = r};
-	r->delay = (struct delay){.due = on_due, .userdata = r};
-	r->backoff = (struct backoff){.min = s->p->config->retry.min,
-		.max = s->p->config->retry.max,
-		.jitter_percent = 20};
-	r->pv = strdup(pv);
-	if (!r->pv || map_add(&s->by_pv, r) < 0) {
-		free(r->pv);
-		free(r);
-		return NULL;
-	}
 	return r;
 }
 
-static void release_free(struct release *r)
+static void release_gone(void *obj)
 {
-	if (r->state != OUT_IDLE)
-		r->s->running--;
-	if (r->state == OUT_WAITING && !r->job.running)
-		r->s->waiting--;
+	struct release *r = obj;
+
 	if (r->request)
 		kube_request_cancel(r->request);
-	delay_stop(r->p->delays, &r->delay);
-	queue_remove(r->s->queue, &r->job);
-	map_removes(&r->s->by_pv, r->pv);
 	json_decref(r->patch);
 	facts_done(&r->facts);
-	free(r->pv);
-	free(r);
 }
 
-static void start_again(struct release *r, uint64_t ns)
+/* First for the API server's turn, and after the live reads for that of the storage. */
+static void enqueue(void *obj)
 {
-	queue_remove(r->s->queue, &r->job);
-	if (delay_start(r->p->delays, &r->delay, ns) < 0) {
-		log_warning("out of memory: volume %s waits for the next change of it", r->pv);
-		release_free(r);
-	}
-}
-
-static void enqueue(struct release *r)
-{
+	struct release *r = obj;
 	const struct object *o = informer_get(r->p->volumes, "", r->pv);
 
-	delay_stop(r->p->delays, &r->delay);
-	if (queue_add(r->s->queue, &r->job, LANE_API, o ? pv_of(o)->class : "") < 0)
-		start_again(r, r->p->config->retry.min);
+	if (r->state == OUT_WAITING)
+		job_queue(&r->job, r->facts.server, r->facts.class);
+	else
+		job_queue(&r->job, LANE_API, o ? pv_of(o)->class : "");
 }
 
-static void begin(struct releases *s, const char *pv, enum release_goal goal)
+static void begin(struct provisioner *p, const char *pv, enum release_goal goal)
 {
-	struct release *r = map_gets(&s->by_pv, pv);
+	struct release *r = map_gets(&p->releases->by_name, pv);
 
 	if (r) {
 		/* A finalizer's upkeep gives way to what is more. */
 		r->again = true;
 		if (r->goal == GOAL_UPKEEP && r->state == OUT_IDLE)
 			r->goal = (uint8_t)goal;
-		if (r->refused && r->state == OUT_IDLE && delay_waits(&r->delay))
+		if (r->refused && r->state == OUT_IDLE && delay_waits(&r->job.delay))
 			enqueue(r);
 		return;
 	}
-	r = release_make(s, pv, goal);
+	r = release_make(p, pv, goal);
 	if (r)
 		enqueue(r);
 }
 
 /* ---- what is to end ---------------------------------------------------------------------- */
 
-static const struct pvc *claim_named_by(const struct releases *s, const struct pv *v)
+static const struct pvc *claim_named_by(const struct provisioner *p, const struct pv *v)
 {
 	const struct object *o =
-		v->flags & PV_HAS_CLAIM
-			? informer_get(s->p->claims, v->claim_namespace, v->claim_name)
-			: NULL;
+		v->flags & PV_HAS_CLAIM ? informer_get(p->claims, v->claim_namespace, v->claim_name)
+					: NULL;
 
 	return o ? pvc_of(o) : NULL;
 }
 
-void releases_consider(struct releases *s, const struct pv *v)
+void releases_consider(struct provisioner *p, const struct pv *v)
 {
 	const struct pvc *claim;
 
-	if (!provisioner_active(s->p))
+	if (!provisioner_active(p))
 		return;
-	switch (volume_check(s->p->config, v)) {
+	switch (volume_check(p->config, v)) {
 	case VOLUME_RECLAIM:
-		begin(s, v->o.name, GOAL_RECLAIM);
+		begin(p, v->o.name, GOAL_RECLAIM);
 		return;
 	case VOLUME_ADD_FINALIZER:
 	case VOLUME_DROP_FINALIZER:
-		begin(s, v->o.name, GOAL_UPKEEP);
+		begin(p, v->o.name, GOAL_UPKEEP);
 		return;
 	case VOLUME_LEAVE:
 		break;
 	}
-	claim = claim_named_by(s, v);
-	if (claim && volume_has_lost(s->p->config, v, claim))
-		begin(s, v->o.name, GOAL_LOSER);
+	claim = claim_named_by(p, v);
+	if (claim && volume_has_lost(p->config, v, claim))
+		begin(p, v->o.name, GOAL_LOSER);
 }
 
-void releases_lost(struct releases *s, const char *pv)
+void releases_lost(struct provisioner *p, const char *pv)
 {
-	begin(s, pv, GOAL_LOSER);
+	begin(p, pv, GOAL_LOSER);
 }
 
-void releases_consider_intent(struct releases *s, const struct bvol *b)
+void releases_consider_intent(struct provisioner *p, const struct bvol *b)
 {
 	const char *text = str_after(b->o.name, VOLUME_PREFIX);
 	struct uuid uid;
 
 	if (b->ordered && !b->o.deleting) {
-		adoptions_consider(s->p, b);
+		adoptions_consider(p, b);
 		return;
 	}
 	/* Both caches must have been complete: what is in neither is gone or never was. */
-	if (!provisioner_active(s->p) || b->o.deleting || !text || uuid_parse(text, &uid) < 0)
+	if (!provisioner_active(p) || b->o.deleting || !text || uuid_parse(text, &uid) < 0)
 		return;
-	if (informer_get(s->p->volumes, "", b->o.name) || ledger_find_claim(&s->p->ledger, &uid) ||
-		works_busy_with(s->p->works, &uid))
+	if (informer_get(p->volumes, "", b->o.name) || ledger_find_claim(&p->ledger, &uid) ||
+		works_busy_with(p->works, &uid))
 		return;
-	begin(s, b->o.name, GOAL_UNDO);
+	begin(p, b->o.name, GOAL_UNDO);
 }
 
-static struct release *undo_make(struct releases *s, struct facts *facts)
+static struct release *undo_make(struct provisioner *p, struct facts *facts)
 {
-	struct release *r =
-		map_gets(&s->by_pv, facts->pv) ? NULL : release_make(s, facts->pv, GOAL_UNDO);
+	struct release *r = release_make(p, facts->pv, GOAL_UNDO);
 
 	if (!r)
 		return NULL;
@@ -186,9 +143,9 @@ static struct release *undo_make(struct releases *s, struct facts *facts)
 	return r;
 }
 
-void releases_orphan(struct releases *s, struct facts *facts, bool erase)
+void releases_orphan(struct provisioner *p, struct facts *facts, bool erase)
 {
-	struct release *r = undo_make(s, facts);
+	struct release *r = undo_make(p, facts);
 
 	if (!r)
 		return;
@@ -196,17 +153,15 @@ void releases_orphan(struct releases *s, struct facts *facts, bool erase)
 	enqueue(r);
 }
 
-void releases_undo(struct releases *s, struct facts *facts, bool maybe_made)
+void releases_undo(struct provisioner *p, struct facts *facts, bool maybe_made)
 {
-	struct release *r = undo_make(s, facts);
+	/* Else the BerthVolume and the record tell the next leader. */
+	struct release *r = provisioner_active(p) ? undo_make(p, facts) : NULL;
 
 	if (!r)
 		return;
 	r->maybe_made = maybe_made;
-	if (provisioner_active(s->p))
-		enqueue(r);
-	else
-		release_free(r); /* the BerthVolume and the record tell the next leader */
+	enqueue(r);
 }
 
 /* ---- turns ------------------------------------------------------------------------------- */
@@ -232,69 +187,38 @@ static bool hold(struct release *r)
 	if (!wait)
 		return false;
 	release_tell_held(r, &e);
-	start_again(r, wait);
+	job_later(&r->job, wait);
 	return true;
 }
 
-static void on_turn(struct turn *t, void *userdata)
+static void release_turn(void *obj)
 {
-	struct release *r = userdata;
+	struct release *r = obj;
 
-	(void)t;
 	if (r->state == OUT_WAITING) {
-		r->s->waiting--;
 		release_go(r, clock_now() - r->read_at > FRESH_FOR ? RE_VOLUME : RE_ACT);
 		return;
 	}
 	if (claim_is_served(r)) {
-		start_again(r, BUSY_PAUSE);
+		job_later(&r->job, BUSY_PAUSE);
 		return;
 	}
 	if (hold(r))
 		return;
 	r->again = false;
-	r->s->running++;
-	if (release_run(r) < 0) {
-		r->s->running--;
-		start_again(r, r->p->config->retry.min);
-	}
-}
-
-static void on_due(struct delay *d, void *userdata)
-{
-	struct release *r = userdata;
-
-	(void)d;
-	if (provisioner_active(r->p))
-		enqueue(r);
-	else
-		release_free(r);
+	if (release_run(r) < 0)
+		job_later(&r->job, r->p->config->retry.min);
 }
 
 /* From the API's lane to the server's; on its second way through the reads it has the turn. */
 void release_wait(struct release *r)
 {
-	const char *lane = r->facts.server;
-
-	if (r->job.running && queue_lane_is(&r->job, lane)) {
+	if (r->job.turn.running && queue_lane_is(&r->job.turn, r->facts.server)) {
 		release_go(r, RE_ACT);
 		return;
 	}
-	queue_done(r->s->queue, &r->job, JOB_DONE);
-	if (queue_add(r->s->queue, &r->job, lane, r->facts.class) < 0) {
-		struct err e = ERR_NULL;
-
-		err_set(&e, ENOMEM, "out of memory");
-		release_end(r, RELEASE_RETRY, &e);
-		return;
-	}
-	r->s->waiting++;
-	provisioner_settled(r->p);
-}
-
-void release_acted(struct release *r, enum job_outcome outcome)
-{
-	queue_done(r->s->queue, &r->job, outcome);
+	job_done(&r->job, JOB_DONE);
+	enqueue(r);
 }
 
 /* ---- ends -------------------------------------------------------------------------------- */
@@ -325,31 +249,29 @@ static void tell(struct release *r, enum release_outcome outcome, const struct e
 		intents_failed(r->p->intents, r->pv, failure_reason(r), e);
 }
 
-static void consider_again(struct releases *s, const char *pv)
+static void consider_again(struct provisioner *p, const char *pv)
 {
-	const struct object *o = informer_get(s->p->volumes, "", pv);
+	const struct object *o = informer_get(p->volumes, "", pv);
 
 	if (o) {
-		releases_consider(s, pv_of(o));
+		releases_consider(p, pv_of(o));
 		return;
 	}
 	/* The PV was taken away meanwhile: its BerthVolume is all that is left to end. */
-	o = informer_get(s->p->intents_seen, "", pv);
+	o = informer_get(p->intents_seen, "", pv);
 	if (o)
-		releases_consider_intent(s, bvol_of(o));
+		releases_consider_intent(p, bvol_of(o));
 }
 
 void release_end(struct release *r, enum release_outcome outcome, const struct err *e)
 {
-	struct releases *s = r->s;
 	struct provisioner *p = r->p;
 	_cleanup_free_ char *pv = NULL;
 
 	r->request = NULL;
 	sm_fire(&release_table, &r->state, RE_END, r);
-	s->running--;
 	r->refused = outcome == RELEASE_REFUSED;
-	queue_done(s->queue, &r->job, JOB_DONE);
+	job_done(&r->job, JOB_DONE);
 	if (e && outcome != RELEASE_DONE && outcome != RELEASE_HELD)
 		tell(r, outcome, e);
 	switch (outcome) {
@@ -357,17 +279,17 @@ void release_end(struct release *r, enum release_outcome outcome, const struct e
 		if (r->goal == GOAL_RECLAIM && r->facts.reclaim == RECLAIM_RECYCLE)
 			intents_mended(p->intents, r->pv);
 		pv = r->again ? strdup(r->pv) : NULL;
-		release_free(r);
+		job_drop(&r->job);
 		if (pv)
-			consider_again(s, pv);
+			consider_again(p, pv);
 		break;
 	case RELEASE_RETRY:
-		start_again(r, backoff_next(&r->backoff));
+		job_retry(&r->job);
 		break;
 	case RELEASE_SILENT:
 		/* The queue knows when the server may be asked again; its lane is where we wait. */
-		r->backoff.tries = 0;
-		start_again(r, backoff_next(&r->backoff));
+		backoff_reset(&r->job.backoff);
+		job_retry(&r->job);
 		break;
 	case RELEASE_HELD:
 		if (!hold(r))
@@ -376,93 +298,66 @@ void release_end(struct release *r, enum release_outcome outcome, const struct e
 	case RELEASE_REFUSED:
 		/* The orphan scan comes by again. */
 		if (r->goal == GOAL_UNDO)
-			release_free(r);
+			job_drop(&r->job);
 		else
-			start_again(r, p->config->retry.max);
+			job_later(&r->job, p->config->retry.max);
 		break;
 	}
-	provisioner_settled(p);
 }
 
-void releases_poke(struct releases *s, const struct uuid *claim_uid)
+void releases_poke(struct provisioner *p, const struct uuid *claim_uid)
 {
 	_cleanup_free_ char *pv = NULL;
 	struct release *r = NULL;
 
 	if (facts_pv_name(claim_uid, &pv) >= 0)
-		r = map_gets(&s->by_pv, pv);
-	if (r && r->state == OUT_IDLE && delay_waits(&r->delay) && r->backoff.tries == 0 &&
+		r = map_gets(&p->releases->by_name, pv);
+	if (r && r->state == OUT_IDLE && delay_waits(&r->job.delay) && r->job.backoff.tries == 0 &&
 		!r->told)
 		enqueue(r);
 }
 
-bool releases_busy_with(const struct releases *s, const struct uuid *claim_uid)
+bool releases_busy_with(const struct provisioner *p, const struct uuid *claim_uid)
 {
 	char uid[UUID_TEXT_MAX], pv[sizeof(VOLUME_PREFIX) + UUID_TEXT_MAX];
 	const struct release *r = NULL;
 
 	if (str_format(pv, sizeof(pv), VOLUME_PREFIX "%s", uuid_format(claim_uid, uid)) >= 0)
-		r = map_gets(&s->by_pv, pv);
+		r = map_gets(&p->releases->by_name, pv);
 	return r && r->state != OUT_IDLE;
 }
 
-void releases_pause(struct releases *s, bool paused)
+/* ---- all of them ------------------------------------------------------------------------- */
+
+/* It runs beyond its turn too: what follows the storage's step is the API server's alone. */
+static bool runs(const struct release *r)
 {
-	queue_pause(s->queue, paused);
+	return r->state == OUT_WAITING ? r->job.turn.running : r->state != OUT_IDLE;
 }
 
-void releases_set_limits(struct releases *s)
+struct releases_count releases_count(const struct provisioner *p)
 {
-	queue_set_limits(s->queue, s->p->config->limits.reclaims, s->p->config->limits.per_server);
-}
-
-size_t releases_running(const struct releases *s)
-{
-	return s->running - s->waiting;
-}
-
-size_t releases_held(const struct releases *s)
-{
+	struct releases_count n = {0};
 	const struct release *r;
-	size_t n = 0;
 
-	MAP_FOREACH (&s->by_pv, r)
-		n += r->held;
+	MAP_FOREACH (&p->releases->by_name, r) {
+		n.running += runs(r);
+		n.held += r->held;
+	}
+	n.waiting = p->releases->by_name.size - n.running;
 	return n;
 }
 
-size_t releases_waiting(const struct releases *s)
+int releases_new(struct jobs **ret, struct provisioner *p)
 {
-	return s->by_pv.size - releases_running(s);
-}
+	static const struct job_kind kind = {
+		.size = sizeof(struct release),
+		.turn = release_turn,
+		.due = enqueue,
+		.gone = release_gone,
+		.what = "volume",
+		.until = "the next change of it",
+	};
 
-int releases_new(struct releases **ret, struct provisioner *p)
-{
-	_cleanup_(releases_freep) struct releases *s = calloc(1, sizeof(*s));
-	int r;
-
-	if (!s)
-		return -ENOMEM;
-	s->p = p;
-	s->by_pv = MAP_NULL(key_of);
-	r = queue_new(&s->queue, p->loop, p->config->limits.reclaims, p->config->limits.per_server);
-	if (r < 0)
-		return r;
-	*ret = TAKE_PTR(s);
-	return 0;
-}
-
-struct releases *releases_free(struct releases *s)
-{
-	struct release *r;
-
-	if (!s)
-		return NULL;
-	MAP_FOREACH (&s->by_pv, r) {
-		release_free(r);
-	}
-	map_done(&s->by_pv);
-	queue_free(s->queue);
-	free(s);
-	return NULL;
+	return jobs_new(ret, p, &kind, p->config->limits.reclaims, p->config->limits.per_server);
 }

@@ -27,7 +27,7 @@
 
 static bool work_is_done(const struct provisioner *p)
 {
-	return works_count(p->works).running == 0 && releases_running(p->releases) == 0 &&
+	return works_count(p->works).running == 0 && releases_count(p).running == 0 &&
 	       exports_running(p->exports) == 0 && intents_running(p->intents) == 0 &&
 	       queue_running(p->adoptions->queue) == 0;
 }
@@ -64,7 +64,7 @@ static void stop(struct provisioner *p)
 	p->stopping = true;
 	p->stopping_since = clock_now();
 	works_pause(p->works, true);
-	releases_pause(p->releases, true);
+	queue_pause(p->releases->queue, true);
 	intents_pause(p->intents, true);
 	queue_pause(p->adoptions->queue, true);
 	exports_pause(p->exports, true);
@@ -107,7 +107,7 @@ static void use(struct provisioner *p, struct config *c)
 	log_set_level(c->log.level);
 	classes_forget(&p->classes, NULL);
 	works_set_limits(p->works);
-	releases_set_limits(p->releases);
+	queue_set_limits(p->releases->queue, c->limits.reclaims, c->limits.per_server);
 	while ((o = informer_next(p->classes_seen, &cursor)) != NULL)
 		works_class_changed(p->works, o->name);
 	if (provisioner_active(p))

@@ -124,13 +124,13 @@ static void work_free(struct work *w)
 static void work_drop(struct work *w)
 {
 	struct provision *op = w->op;
-	struct releases *releases = w->s->p->releases;
+	struct provisioner *p = w->s->p;
 	struct uuid uid = w->uid;
 
 	if (op && !op->published && (op->intent_written || op->maybe_made))
-		releases_undo(releases, &op->facts, op->maybe_made);
+		releases_undo(p, &op->facts, op->maybe_made);
 	work_free(w);
-	releases_poke(releases, &uid);
+	releases_poke(p, &uid);
 }
 
 static void work_delay(struct work *w, enum work_state state, uint64_t ns)
@@ -427,7 +427,7 @@ static void on_turn(struct turn *t, void *userdata)
 		work_drop(w);
 		return;
 	}
-	if (releases_busy_with(w->s->p->releases, &w->uid)) {
+	if (releases_busy_with(w->s->p, &w->uid)) {
 		work_delay(w, WORK_DELAYED, BUSY_PAUSE);
 		return;
 	}
