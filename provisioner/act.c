@@ -75,7 +75,7 @@ static void on_act(const struct volume_result *res, void *userdata)
 	job_done(&r->job, JOB_ANSWERED);
 	if (trashed && !str_empty(res->directory)) {
 		release_tell_trash(r);
-		exports_trashed(r->p->exports, &r->facts, res->directory);
+		exports_trashed(r->p, &r->facts, res->directory);
 	}
 	if (r->goal == GOAL_UNDO)
 		release_go(r, RE_FORGET);

@@ -179,7 +179,7 @@ static void leave_trash(const struct adoption *a)
 	uint64_t at;
 
 	if (*a->trash && trash_name_parse(a->trash, pv, &at))
-		exports_found_trash(a->p->exports, &place, a->trash, at, a->facts.trash_ttl);
+		exports_found_trash(a->p, &place, a->trash, at, a->facts.trash_ttl);
 }
 
 static bool may_pass(int code)

@@ -116,8 +116,7 @@ static enum adopt_verdict check_trash(const struct adoption *a, struct err *e)
 		return ADOPT_GO;
 	if (!trash_name_parse(a->trash, pv, &at) || !streq(pv, a->job.name))
 		return NEVER(e, EINVAL, "%s is no name in the trash of this volume", a->trash);
-	if (clock_real() >= at + a->facts.trash_ttl ||
-		exports_spare(a->p->exports, &place, a->trash) < 0)
+	if (clock_real() >= at + a->facts.trash_ttl || exports_spare(a->p, &place, a->trash) < 0)
 		return NEVER(e, ENOENT, "%s is being removed: its trashTTL is over", a->trash);
 	return ADOPT_GO;
 }

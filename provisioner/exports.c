@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "provisioner/jobs.h"
 #include "provisioner/mounted.h"
 #include "provisioner/provisioner.h"
 #include "provisioner/works.h"
@@ -32,103 +33,78 @@ struct tree {
 
 struct export
 {
-	struct exports *s;
+	struct job job; /* by its server and path */
+	struct provisioner *p;
 	struct map trees; /* by name, each once */
 	struct list ready;
-	struct turn job;
-	struct delay pause;
 	struct tree *current;      /* being sliced; not in ready */
-	struct volume_place place; /* texts point behind key */
+	struct volume_place place; /* texts are the two below */
 	char *server, *path;
-	char key[];
 };
 
-struct exports {
-	struct provisioner *p;
-	struct map by_key;
-	struct queue *queue;
-	size_t trees;
-};
-
-static void on_turn(struct turn *t, void *userdata);
-static void on_pause(struct delay *d, void *userdata);
 static void on_due(struct delay *d, void *userdata);
-
-static struct map_key key_of_export(const void *value)
-{
-	return map_key_str(((const struct export *)value)->key);
-}
 
 static struct map_key key_of_tree(const void *value)
 {
 	return map_key_str(((const struct tree *)value)->name);
 }
 
-static struct export *export_free(struct export *x)
+static void export_gone(void *obj)
 {
+	struct export *x = obj;
 	struct tree *t;
 
-	if (!x)
-		return NULL;
-	delay_stop(x->s->p->delays, &x->pause);
 	MAP_FOREACH (&x->trees, t) {
-		delay_stop(x->s->p->delays, &t->delay);
+		delay_stop(x->p->delays, &t->delay);
 		free(t);
 	}
 	map_done(&x->trees);
 	free(x->server);
 	free(x->path);
-	free(x);
-	return NULL;
 }
-DEFINE_CLEANUP(struct export *, export_free)
 
-static struct export *export_get(struct exports *s, const struct volume_place *place)
+static int export_key(char key[static KEY_MAX], const struct volume_place *place)
+{
+	return str_format(key, KEY_MAX, "%s:%s", place->server, place->export_);
+}
+
+static struct export *export_get(struct provisioner *p, const struct volume_place *place)
 {
 	char key[KEY_MAX];
-	_cleanup_(export_freep) struct export *x = NULL;
-	struct export *found;
+	struct export *x;
 
-	if (str_format(key, sizeof(key), "%s:%s", place->server, place->export_) < 0)
+	if (export_key(key, place) < 0)
 		return NULL;
-	found = map_gets(&s->by_key, key);
-	if (found)
-		return found;
-	x = calloc(1, sizeof(*x) + strlen(key) + 1);
+	x = map_gets(&p->exports->by_name, key);
+	if (x)
+		return x;
+	x = jobs_add(p->exports, key);
 	if (!x)
 		return NULL;
-	memcpy(x->key, key, strlen(key) + 1);
-	x->s = s;
+	x->p = p;
 	x->trees = MAP_NULL(key_of_tree);
 	list_init(&x->ready);
-	x->job = (struct turn){.taken = on_turn, .userdata = x};
-	x->pause = (struct delay){.due = on_pause, .userdata = x};
 	x->server = strdup(place->server);
 	x->path = strdup(place->export_);
-	if (!x->server || !x->path)
+	if (!x->server || !x->path) {
+		job_drop(&x->job);
 		return NULL;
+	}
 	x->place = *place;
 	x->place.server = x->server;
 	x->place.export_ = x->path;
 	/* The identity is checked by whoever renames; here only what lies in the trash counts. */
 	x->place.identity = NULL;
-	if (map_add(&s->by_key, x) < 0)
-		return NULL;
-	return TAKE_PTR(x);
+	return x;
 }
 
-static void pump(struct export *x)
+/* A slice, where there is something to remove and neither a slice nor a pause is on. */
+static void pump(void *obj)
 {
-	if (!turn_idle(&x->job) || delay_waits(&x->pause) || (!x->current && list_empty(&x->ready)))
-		return;
-	if (queue_add(x->s->queue, &x->job, x->server, x->path) < 0)
-		log_warning("out of memory: the trash of %s waits for the next scan", x->key);
-}
+	struct export *x = obj;
 
-static void rest(struct export *x, uint64_t ns)
-{
-	if (delay_start(x->s->p->delays, &x->pause, ns) < 0)
-		log_warning("out of memory: the trash of %s waits for the next scan", x->key);
+	if (job_is_idle(&x->job) && (x->current || !list_empty(&x->ready)))
+		job_queue(&x->job, x->server, x->path);
 }
 
 static void tree_done(struct tree *t)
@@ -136,27 +112,26 @@ static void tree_done(struct tree *t)
 	struct export *x = t->export;
 
 	list_remove(&t->link);
-	delay_stop(x->s->p->delays, &t->delay);
+	delay_stop(x->p->delays, &t->delay);
 	if (x->current == t)
 		x->current = NULL;
 	map_removes(&x->trees, t->name);
-	x->s->trees--;
 	free(t);
 }
 
 static void on_slice(const struct volume_result *res, void *userdata)
 {
 	struct export *x = userdata;
-	struct provisioner *p = x->s->p;
+	struct provisioner *p = x->p;
 	bool silent = res->err.code == ETIMEDOUT || errno_is_disconnect(res->err.code);
 	uint64_t wait = 0;
 
 	stats_count(p->stats, "berth_purged_entries_total",
 		"Files and directories removed from trash.", (double)res->removed);
-	queue_done(x->s->queue, &x->job, silent ? JOB_SILENT : JOB_ANSWERED);
+	job_done(&x->job, silent ? JOB_SILENT : JOB_ANSWERED);
 	if (res->err.code && !silent) {
-		log_warning(
-			"%s: cannot remove trash %s: %s", x->key, x->current->name, res->err.text);
+		log_warning("%s: cannot remove trash %s: %s", x->job.name, x->current->name,
+			res->err.text);
 		/* Behind the others: one tree that cannot be removed holds up none. */
 		list_append(&x->ready, &x->current->link);
 		x->current = NULL;
@@ -167,33 +142,23 @@ static void on_slice(const struct volume_result *res, void *userdata)
 		wait = POLITE_PAUSE;
 	}
 	if (wait)
-		rest(x, wait);
+		job_later(&x->job, wait);
 	else
 		pump(x);
-	provisioner_settled(p);
 }
 
-static void on_turn(struct turn *t, void *userdata)
+static void export_turn(void *obj)
 {
-	struct export *x = userdata;
-	struct provisioner *p = x->s->p;
+	struct export *x = obj;
+	struct provisioner *p = x->p;
 
-	(void)t;
 	if (!x->current) {
 		x->current = LIST_FIRST(&x->ready, struct tree, link);
 		list_remove(&x->current->link);
 	}
-	if (provisioner_may_act(p) &&
-		p->nfs->ops->purge(p->nfs, &x->place, x->current->name, on_slice, x) >= 0)
-		return;
-	queue_done(x->s->queue, &x->job, JOB_DONE);
-	rest(x, FAILED_PAUSE);
-}
-
-static void on_pause(struct delay *d, void *userdata)
-{
-	(void)d;
-	pump(userdata);
+	if (!provisioner_may_act(p) ||
+		p->nfs->ops->purge(p->nfs, &x->place, x->current->name, on_slice, x) < 0)
+		job_later(&x->job, FAILED_PAUSE);
 }
 
 /* A volume that lives on was recycled, and had to be free before. */
@@ -208,7 +173,7 @@ static bool lives_on(const struct provisioner *p, const char *pv)
  * all. */
 static uint64_t held_for(const struct tree *t)
 {
-	struct provisioner *p = t->export->s->p;
+	struct provisioner *p = t->export->p;
 	uint64_t at, now = clock_real(), since;
 	char pv[PATH_COMPONENT_MAX + 1];
 	struct mounted_result res;
@@ -230,7 +195,7 @@ static void on_due(struct delay *d, void *userdata)
 	uint64_t wait = held_for(t);
 
 	(void)d;
-	if (wait && delay_start(t->export->s->p->delays, &t->delay, wait) >= 0)
+	if (wait && delay_start(t->export->p->delays, &t->delay, wait) >= 0)
 		return;
 	list_append(&t->export->ready, &t->link);
 	pump(t->export);
@@ -253,41 +218,37 @@ static void tree_add(struct export *x, const char *name, uint64_t wait)
 		free(t);
 		return;
 	}
-	x->s->trees++;
 	if (wait == 0)
 		on_due(&t->delay, t);
-	else if (delay_start(x->s->p->delays, &t->delay, wait) < 0)
+	else if (delay_start(x->p->delays, &t->delay, wait) < 0)
 		tree_done(t); /* never before its time: the next scan finds it */
 }
 
-void exports_trashed(struct exports *s, const struct facts *f, const char *name)
+void exports_trashed(struct provisioner *p, const struct facts *f, const char *name)
 {
 	const struct volume_place place = facts_place(f);
-	struct export *x = export_get(s, &place);
+	struct export *x = export_get(p, &place);
 
 	if (x)
 		tree_add(x, name, f->trash_ttl);
 }
 
-void exports_found_trash(struct exports *s, const struct volume_place *place, const char *name,
+void exports_found_trash(struct provisioner *p, const struct volume_place *place, const char *name,
 	uint64_t at, uint64_t ttl)
 {
-	struct export *x = export_get(s, place);
+	struct export *x = export_get(p, place);
 	uint64_t now = clock_real();
 
 	if (x)
 		tree_add(x, name, at + ttl > now ? at + ttl - now : 0);
 }
 
-int exports_spare(struct exports *s, const struct volume_place *place, const char *name)
+int exports_spare(struct provisioner *p, const struct volume_place *place, const char *name)
 {
 	char key[KEY_MAX];
-	struct export *x = NULL;
-	struct tree *t;
+	struct export *x = export_key(key, place) < 0 ? NULL : map_gets(&p->exports->by_name, key);
+	struct tree *t = x ? map_gets(&x->trees, name) : NULL;
 
-	if (str_format(key, sizeof(key), "%s:%s", place->server, place->export_) >= 0)
-		x = map_gets(&s->by_key, key);
-	t = x ? map_gets(&x->trees, name) : NULL;
 	if (!t)
 		return 0;
 	if (!delay_waits(&t->delay))
@@ -296,48 +257,27 @@ int exports_spare(struct exports *s, const struct volume_place *place, const cha
 	return 0;
 }
 
-void exports_pause(struct exports *s, bool paused)
+size_t exports_waiting(const struct provisioner *p)
 {
-	queue_pause(s->queue, paused);
-}
+	const struct export *x;
+	size_t n = 0;
 
-size_t exports_waiting(const struct exports *s)
-{
-	return s->trees;
-}
-
-size_t exports_running(const struct exports *s)
-{
-	return queue_running(s->queue);
-}
-
-int exports_new(struct exports **ret, struct provisioner *p)
-{
-	_cleanup_(exports_freep) struct exports *s = calloc(1, sizeof(*s));
-	int r;
-
-	if (!s)
-		return -ENOMEM;
-	s->p = p;
-	s->by_key = MAP_NULL(key_of_export);
-	r = queue_new(&s->queue, p->loop, RUNNING_MAX, 1);
-	if (r < 0)
-		return r;
-	*ret = TAKE_PTR(s);
-	return 0;
-}
-
-struct exports *exports_free(struct exports *s)
-{
-	struct export *x;
-
-	if (!s)
-		return NULL;
-	MAP_FOREACH (&s->by_key, x) {
-		export_free(x);
+	MAP_FOREACH (&p->exports->by_name, x) {
+		n += x->trees.size;
 	}
-	map_done(&s->by_key);
-	queue_free(s->queue);
-	free(s);
-	return NULL;
+	return n;
+}
+
+int exports_new(struct jobs **ret, struct provisioner *p)
+{
+	static const struct job_kind kind = {
+		.size = sizeof(struct export),
+		.turn = export_turn,
+		.due = pump,
+		.gone = export_gone,
+		.what = "the trash of",
+		.until = "the next scan",
+	};
+
+	return jobs_new(ret, p, &kind, RUNNING_MAX, 1);
 }

@@ -128,7 +128,7 @@ static void gauges(struct provisioner *p)
 		"Volumes that wait to be reclaimed until no node has them mounted.",
 		(double)releases.held);
 	stats_gauge(p->stats, "berth_trash_trees", "Trees in trash that wait to be removed.",
-		(double)exports_waiting(p->exports));
+		(double)exports_waiting(p));
 	stats_gauge(p->stats, "berth_unsettled_volumes",
 		"PersistentVolumes that kube-controller-manager has yet to change.",
 		(double)p->ledger.unsettled.size);

@@ -234,8 +234,7 @@ static void see_record(struct orphans *s, const struct walk *w, const struct vol
 		 * purging now would take the record from a directory that never moved. */
 		if (informer_get(s->p->volumes, "", e->record.pv))
 			break;
-		exports_found_trash(
-			s->p->exports, &w->place, e->trash, e->changed, e->record.trash_ttl_ns);
+		exports_found_trash(s->p, &w->place, e->trash, e->changed, e->record.trash_ttl_ns);
 		break;
 	case RECORD_ARCHIVED:
 		break;
@@ -258,8 +257,7 @@ static void see(struct orphans *s, const struct walk *w, const struct volume_ent
 		break;
 	case ENTRY_TRASH:
 		if (!s->foreign_missed && !map_gets(&s->foreign, e->name))
-			exports_found_trash(
-				s->p->exports, &w->place, e->name, e->changed, w->trash_ttl);
+			exports_found_trash(s->p, &w->place, e->name, e->changed, w->trash_ttl);
 		break;
 	case ENTRY_BAD_RECORD:
 		report(s, w, ORPHAN_RECORD, e->name);

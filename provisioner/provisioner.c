@@ -247,7 +247,7 @@ struct provisioner *provisioner_free(struct provisioner *p)
 	informer_free(p->intents_seen);
 	mounted_free(p->mounted);
 	orphans_free(p->orphans);
-	exports_free(p->exports);
+	jobs_free(p->exports);
 	jobs_free(p->adoptions);
 	intents_free(p->intents);
 	works_free(p->works);

@@ -16,7 +16,6 @@
 #include "provisioner/stats.h"
 #include "volume/backend.h"
 
-struct exports;
 struct intents;
 struct jobs;
 struct mounted;
@@ -50,8 +49,7 @@ struct provisioner {
 	struct ledger ledger;
 	struct works *works;
 	struct intents *intents;
-	struct jobs *releases, *adoptions;
-	struct exports *exports;
+	struct jobs *releases, *adoptions, *exports;
 	struct orphans *orphans;
 	struct mounted *mounted;
 	char identity[128];    /* csiProvisionerIdentity, and who holds the Lease */

@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "provisioner/exports.h"
 #include "provisioner/feed.h"
 #include "provisioner/intents.h"
 #include "provisioner/jobs.h"
@@ -28,7 +27,7 @@
 static bool work_is_done(const struct provisioner *p)
 {
 	return works_count(p->works).running == 0 && releases_count(p).running == 0 &&
-	       exports_running(p->exports) == 0 && intents_running(p->intents) == 0 &&
+	       queue_running(p->exports->queue) == 0 && intents_running(p->intents) == 0 &&
 	       queue_running(p->adoptions->queue) == 0;
 }
 
@@ -67,7 +66,7 @@ static void stop(struct provisioner *p)
 	queue_pause(p->releases->queue, true);
 	intents_pause(p->intents, true);
 	queue_pause(p->adoptions->queue, true);
-	exports_pause(p->exports, true);
+	queue_pause(p->exports->queue, true);
 	orphans_stop(p->orphans);
 	timer_arm(p->grace, END_TICK);
 }
