@@ -104,7 +104,7 @@ static void on_volume(
 	check_ledger(p, r, shared);
 	works_gates_moved(p->works);
 	if (old && now)
-		intents_reclaimed(p->intents, pv_of(old), pv_of(now));
+		intents_reclaimed(p, pv_of(old), pv_of(now));
 	if (now) {
 		releases_consider(p, pv_of(now));
 		consider_claim_of(p, now);
@@ -135,7 +135,7 @@ static void on_intent(
 	struct provisioner *p = userdata;
 
 	(void)i;
-	intents_changed(p->intents, old ? bvol_of(old) : NULL, now ? bvol_of(now) : NULL);
+	intents_changed(p, old ? bvol_of(old) : NULL, now ? bvol_of(now) : NULL);
 }
 
 /* ---- complete ---------------------------------------------------------------------------- */
@@ -150,7 +150,7 @@ void feed_begin(struct provisioner *p)
 	works_consider_all(p->works);
 	while ((o = informer_next(p->volumes, &cursor)) != NULL)
 		releases_consider(p, pv_of(o));
-	intents_consider_all(p->intents);
+	intents_consider_all(p);
 	orphans_start(p->orphans);
 }
 
@@ -160,7 +160,7 @@ static void on_synced(struct informer *i, void *userdata)
 
 	if (i == p->intents_seen && provisioner_active(p)) {
 		p->intents_gone = 0;
-		intents_consider_all(p->intents);
+		intents_consider_all(p);
 	}
 	if (p->synced || !informer_synced(p->claims) || !informer_synced(p->volumes) ||
 		!informer_synced(p->classes_seen))

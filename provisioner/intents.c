@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "data/decode.h"
+#include "provisioner/jobs.h"
 #include "provisioner/manifest.h"
 #include "provisioner/names.h"
 #include "provisioner/paths.h"
@@ -23,17 +23,21 @@
 #define LANE "api"
 /* Where the kind is missing: a little longer than that is believed (provisioner.c). */
 #define MISSING_PAUSE SECONDS(61)
+/* The name of the job that looks at all of them; no object has it. */
+#define ALL ""
 
 enum intent_task {
 	TASK_DROP,    /* the finalizer of one that is being deleted */
 	TASK_REBUILD, /* from its PV */
 	TASK_CLAIM,   /* whose it is now */
 	TASK_PHASE,   /* what became of it */
+	TASK_LOOK,    /* at all of them, a while after something failed */
 };
 
-struct intent_job {
-	struct intents *s;
-	struct turn job;
+/* What is to be done to one of them. */
+struct intent {
+	struct job job; /* by the BerthVolume's name */
+	struct provisioner *p;
 	struct kube_request *request;
 	struct facts facts;
 	uint8_t task;               /* enum intent_task */
@@ -41,62 +45,73 @@ struct intent_job {
 	char *text;
 	bool guessed; /* the finalizer was tried where we put it */
 	bool again;   /* it went while we let it go: make it anew */
-	char name[];
 };
 
-struct intents {
-	struct provisioner *p;
-	struct map by_name;
-	struct queue *queue;
-	struct delay later; /* something failed: what is still to be done then is done */
-	struct backoff backoff;
-};
-
-static struct map_key key_of(const void *value)
+/* Idle; NULL where there is one already, or no memory. */
+static struct intent *intent_make(struct provisioner *p, const char *name, enum intent_task task)
 {
-	return map_key_str(((const struct intent_job *)value)->name);
+	struct intent *i = jobs_add(p->intents, name);
+
+	if (!i)
+		return NULL;
+	i->p = p;
+	i->task = (uint8_t)task;
+	return i;
 }
 
-static void begin(struct intents *s, const char *name, enum intent_task task);
+static void begin(struct provisioner *p, const char *name, enum intent_task task);
 
-static void end(struct intent_job *j)
+static void end(struct intent *i)
 {
-	struct intents *s = j->s;
-	_cleanup_free_ char *again = j->again ? strdup(j->name) : NULL;
+	struct provisioner *p = i->p;
+	_cleanup_free_ char *again = i->again ? strdup(i->job.name) : NULL;
 
-	if (j->request)
-		kube_request_cancel(j->request);
-	queue_done(s->queue, &j->job, JOB_DONE);
-	map_removes(&s->by_name, j->name);
-	facts_done(&j->facts);
-	free(j->text);
-	free(j);
+	job_done(&i->job, JOB_DONE);
+	job_drop(&i->job);
 	if (again)
-		begin(s, again, TASK_REBUILD);
-	provisioner_settled(s->p);
+		begin(p, again, TASK_REBUILD);
 }
 
-static void look_again(struct intents *s, uint64_t after)
+/* after 0: the next back-off, for which the job stays once it was made. */
+static void look_again(struct provisioner *p, uint64_t after)
 {
-	if (!delay_waits(&s->later) && delay_start(s->p->delays, &s->later, after) < 0)
+	struct intent *all = map_gets(&p->intents->by_name, ALL);
+
+	if (!all)
+		all = intent_make(p, ALL, TASK_LOOK);
+	if (!all) {
 		log_warning("out of memory: BerthVolumes wait for the next scan");
+		return;
+	}
+	if (after == 0)
+		after = backoff_next(&all->job.backoff);
+	if (!delay_waits(&all->job.delay))
+		job_later(&all->job, after);
 }
 
-static void failed(struct intent_job *j)
+static void failed(struct intent *i)
 {
-	look_again(j->s, backoff_next(&j->s->backoff));
-	end(j);
+	look_again(i->p, 0);
+	end(i);
 }
 
-void intents_missing(struct intents *s)
+static void succeeded(struct intent *i)
 {
-	look_again(s, MISSING_PAUSE);
+	struct intent *all = map_gets(&i->p->intents->by_name, ALL);
+
+	if (all)
+		backoff_reset(&all->job.backoff);
+	end(i);
 }
 
-static int send(
-	struct intent_job *j, enum kube_method m, const char *path, json_t *body, kube_fn fn)
+void intents_missing(struct provisioner *p)
 {
-	return kube_request_json(j->s->p->client, m, path, body, fn, j, &j->request);
+	look_again(p, MISSING_PAUSE);
+}
+
+static int send(struct intent *i, enum kube_method m, const char *path, json_t *body, kube_fn fn)
+{
+	return kube_request_json(i->p->client, m, path, body, fn, i, &i->request);
 }
 
 /* ---- let go ------------------------------------------------------------------------------ */
@@ -105,135 +120,136 @@ static void on_get(struct kube_request *q, const struct kube_response *res, void
 
 static void on_drop(struct kube_request *q, const struct kube_response *res, void *userdata)
 {
-	struct intent_job *j = userdata;
+	struct intent *i = userdata;
 	char path[API_PATH_MAX];
 	bool elsewhere = res->status == KUBE_E_INVALID || res->status == KUBE_E_CONFLICT;
 
 	(void)q;
-	j->request = NULL;
-	if (elsewhere && j->guessed &&
-		send(j, KUBE_GET, api_path_intent(path, j->name, ""), NULL, on_get) >= 0)
+	i->request = NULL;
+	if (elsewhere && i->guessed &&
+		send(i, KUBE_GET, api_path_intent(path, i->job.name, ""), NULL, on_get) >= 0)
 		return;
 	if (res->status != KUBE_OK && res->status != KUBE_E_NOT_FOUND) {
-		log_warning(
-			"BerthVolume %s: cannot drop its finalizer: %s", j->name, res->err.text);
-		failed(j);
+		log_warning("BerthVolume %s: cannot drop its finalizer: %s", i->job.name,
+			res->err.text);
+		failed(i);
 		return;
 	}
-	backoff_reset(&j->s->backoff);
-	end(j);
+	succeeded(i);
 }
 
 static void on_get(struct kube_request *q, const struct kube_response *res, void *userdata)
 {
-	struct intent_job *j = userdata;
+	struct intent *i = userdata;
 	json_t *patch = NULL;
 	char path[API_PATH_MAX];
 
 	(void)q;
-	j->request = NULL;
-	j->guessed = false;
+	i->request = NULL;
+	i->guessed = false;
 	if (res->status != KUBE_OK && res->status != KUBE_E_NOT_FOUND) {
-		failed(j);
+		failed(i);
 		return;
 	}
 	if (res->status == KUBE_OK && json_at(res->object, "metadata", "deletionTimestamp", NULL))
 		patch = manifest_drop_finalizer(res->object, FINALIZER_INTENT);
-	if (!patch ||
-		send(j, KUBE_PATCH_JSON, api_path_intent(path, j->name, ""), patch, on_drop) < 0)
-		end(j);
+	if (!patch || send(i, KUBE_PATCH_JSON, api_path_intent(path, i->job.name, ""), patch,
+			      on_drop) < 0)
+		end(i);
 }
 
 /* We put one finalizer there: most often it still is the only one. */
-static int drop(struct intent_job *j)
+static int drop(struct intent *i)
 {
 	char path[API_PATH_MAX];
 	json_t *patch = json_pack("[{s:s,s:s,s:s},{s:s,s:s}]", "op", "test", "path",
 		"/metadata/finalizers/0", "value", FINALIZER_INTENT, "op", "remove", "path",
 		"/metadata/finalizers/0");
 
-	j->guessed = true;
+	i->guessed = true;
 	if (!patch)
 		return -ENOMEM;
-	return send(j, KUBE_PATCH_JSON, api_path_intent(path, j->name, ""), patch, on_drop);
+	return send(i, KUBE_PATCH_JSON, api_path_intent(path, i->job.name, ""), patch, on_drop);
 }
 
 /* ---- rebuild ----------------------------------------------------------------------------- */
 
 static void on_status(struct kube_request *q, const struct kube_response *res, void *userdata)
 {
-	struct intent_job *j = userdata;
+	struct intent *i = userdata;
 
 	(void)q;
-	j->request = NULL;
+	i->request = NULL;
 	if (res->status != KUBE_OK)
-		log_warning("BerthVolume %s: cannot write its status: %s", j->name, res->err.text);
-	end(j);
+		log_warning(
+			"BerthVolume %s: cannot write its status: %s", i->job.name, res->err.text);
+	end(i);
 }
 
 static void on_post(struct kube_request *q, const struct kube_response *res, void *userdata)
 {
-	struct intent_job *j = userdata;
+	struct intent *i = userdata;
 	char path[API_PATH_MAX];
 	json_t *body;
 
 	(void)q;
-	j->request = NULL;
+	i->request = NULL;
 	if (res->http == 404 || res->http == 405) {
-		provisioner_no_intents(j->s->p);
+		provisioner_no_intents(i->p);
 	} else if (res->status != KUBE_OK && res->status != KUBE_E_EXISTS) {
-		log_warning("BerthVolume %s: cannot make it anew: %s", j->name, res->err.text);
-		failed(j);
+		log_warning("BerthVolume %s: cannot make it anew: %s", i->job.name, res->err.text);
+		failed(i);
 		return;
 	}
 	body = res->status == KUBE_OK ? manifest_intent_status("Ready", "", "", 1) : NULL;
 	if (body)
-		log_info("BerthVolume %s was made anew from its PersistentVolume", j->name);
-	if (!body || send(j, KUBE_PATCH_MERGE, api_path_intent(path, j->name, "/status"), body,
+		log_info("BerthVolume %s was made anew from its PersistentVolume", i->job.name);
+	if (!body || send(i, KUBE_PATCH_MERGE, api_path_intent(path, i->job.name, "/status"), body,
 			     on_status) < 0)
-		end(j);
+		end(i);
 }
 
 static void on_volume(struct kube_request *q, const struct kube_response *res, void *userdata)
 {
-	struct intent_job *j = userdata;
+	struct intent *i = userdata;
 	struct err e = ERR_NULL;
 	json_t *body = NULL;
 	char path[API_PATH_MAX];
 
 	(void)q;
-	j->request = NULL;
+	i->request = NULL;
 	if (res->status != KUBE_OK && res->status != KUBE_E_NOT_FOUND) {
-		failed(j);
+		failed(i);
 		return;
 	}
 	if (res->status == KUBE_OK &&
 		!json_at(res->object, "metadata", "deletionTimestamp", NULL)) {
-		if (facts_from_volume(&j->facts, res->object, &e) < 0)
-			log_warning("BerthVolume %s: %s", j->name, e.text);
+		if (facts_from_volume(&i->facts, res->object, &e) < 0)
+			log_warning("BerthVolume %s: %s", i->job.name, e.text);
 		else
-			body = manifest_intent(&j->facts);
+			body = manifest_intent(&i->facts);
 	}
-	if (!body || send(j, KUBE_POST, api_path_intent(path, NULL, ""), body, on_post) < 0)
-		end(j);
+	if (!body || send(i, KUBE_POST, api_path_intent(path, NULL, ""), body, on_post) < 0)
+		end(i);
 }
 
 /* ---- whose it is ------------------------------------------------------------------------- */
 
 static void on_claim(struct kube_request *q, const struct kube_response *res, void *userdata)
 {
-	struct intent_job *j = userdata;
+	struct intent *i = userdata;
 
 	(void)q;
-	j->request = NULL;
+	i->request = NULL;
 	if (res->status != KUBE_OK && res->status != KUBE_E_NOT_FOUND)
-		log_warning("BerthVolume %s: cannot say whose it is: %s", j->name, res->err.text);
-	end(j);
+		log_warning(
+			"BerthVolume %s: cannot say whose it is: %s", i->job.name, res->err.text);
+	end(i);
 }
 
-static int name_claim(struct intent_job *j)
+static int name_claim(struct intent *i)
 {
-	const struct object *o = informer_get(j->s->p->volumes, "", j->name);
+	const struct object *o = informer_get(i->p->volumes, "", i->job.name);
 	const struct pv *v = o ? pv_of(o) : NULL;
 	char path[API_PATH_MAX], uid[UUID_TEXT_MAX];
 	json_t *body;
@@ -246,236 +262,192 @@ static int name_claim(struct intent_job *j)
 			uuid_format(&v->claim_uid, uid));
 	if (!body)
 		return -ENOMEM;
-	return send(j, KUBE_PATCH_MERGE, api_path_intent(path, j->name, ""), body, on_claim);
+	return send(i, KUBE_PATCH_MERGE, api_path_intent(path, i->job.name, ""), body, on_claim);
 }
 
 /* ---- what became of it ------------------------------------------------------------------- */
 
-static int tell_phase(struct intent_job *j)
+static int tell_phase(struct intent *i)
 {
 	char path[API_PATH_MAX];
-	json_t *body = manifest_intent_status(j->phase, j->reason, str_or(j->text, ""), 0);
+	json_t *body = manifest_intent_status(i->phase, i->reason, str_or(i->text, ""), 0);
 
 	if (!body)
 		return -ENOMEM;
-	return send(
-		j, KUBE_PATCH_MERGE, api_path_intent(path, j->name, "/status"), body, on_status);
+	return send(i, KUBE_PATCH_MERGE, api_path_intent(path, i->job.name, "/status"), body,
+		on_status);
 }
 
 /* ---- turns ------------------------------------------------------------------------------- */
 
-static int start(struct intent_job *j)
+static int start(struct intent *i)
 {
 	char path[API_PATH_MAX];
 
-	switch ((enum intent_task)j->task) {
+	switch ((enum intent_task)i->task) {
 	case TASK_DROP:
-		return drop(j);
+		return drop(i);
 	case TASK_REBUILD:
-		if (!provisioner_has_intents(j->s->p))
+		if (!provisioner_has_intents(i->p))
 			return -ENOENT;
-		return send(j, KUBE_GET, api_path_volume(path, j->name, ""), NULL, on_volume);
+		return send(i, KUBE_GET, api_path_volume(path, i->job.name, ""), NULL, on_volume);
 	case TASK_CLAIM:
-		return name_claim(j);
+		return name_claim(i);
 	case TASK_PHASE:
-		return tell_phase(j);
+		return tell_phase(i);
+	case TASK_LOOK:
+		break;
 	}
 	return -EINVAL;
 }
 
-static void on_turn(struct turn *t, void *userdata)
+static void intent_turn(void *obj)
 {
-	struct intent_job *j = userdata;
-
-	(void)t;
-	if (start(j) < 0)
-		end(j);
+	if (start(obj) < 0)
+		end(obj);
 }
 
-/* Not queued yet; NULL where there is one already, or no memory. */
-static struct intent_job *job_new(struct intents *s, const char *name, enum intent_task task)
+static void intent_queue(void *obj)
 {
-	size_t size = strlen(name) + 1;
-	struct intent_job *j = map_gets(&s->by_name, name);
+	struct intent *i = obj;
 
-	if (j) {
-		j->again = task == TASK_REBUILD && j->task == TASK_DROP;
-		return NULL;
+	job_queue(&i->job, LANE, i->task == TASK_REBUILD ? "rebuild" : "change");
+}
+
+static void intent_due(void *obj)
+{
+	struct intent *i = obj;
+
+	if (i->task == TASK_LOOK)
+		intents_consider_all(i->p);
+	else
+		intent_queue(i);
+}
+
+static void intent_gone(void *obj)
+{
+	struct intent *i = obj;
+
+	if (i->request)
+		kube_request_cancel(i->request);
+	facts_done(&i->facts);
+	free(i->text);
+}
+
+static void begin(struct provisioner *p, const char *name, enum intent_task task)
+{
+	struct intent *i = map_gets(&p->intents->by_name, name);
+
+	if (i) {
+		i->again = task == TASK_REBUILD && i->task == TASK_DROP;
+		return;
 	}
-	j = calloc(1, sizeof(*j) + size);
-	if (!j)
-		return NULL;
-	memcpy(j->name, name, size);
-	j->s = s;
-	j->task = (uint8_t)task;
-	j->job = (struct turn){.taken = on_turn, .userdata = j};
-	if (map_add(&s->by_name, j) < 0) {
-		free(j);
-		return NULL;
-	}
-	return j;
-}
-
-static void job_queue(struct intent_job *j)
-{
-	const char *group = j->task == TASK_REBUILD ? "rebuild" : "change";
-
-	if (queue_add(j->s->queue, &j->job, LANE, group) < 0)
-		end(j);
-}
-
-static void begin(struct intents *s, const char *name, enum intent_task task)
-{
-	struct intent_job *j = job_new(s, name, task);
-
-	if (j)
-		job_queue(j);
+	i = intent_make(p, name, task);
+	if (i)
+		intent_queue(i);
 }
 
 /* Told once: the phase changes, later words for the same phase are the events' to tell. */
-static void tell(struct intents *s, const char *name, enum bvol_phase now, const char *reason,
+static void tell(struct provisioner *p, const char *name, enum bvol_phase now, const char *reason,
 	const char *text)
 {
-	const struct object *o = informer_get(s->p->intents_seen, "", name);
-	struct intent_job *j;
+	const struct object *o = informer_get(p->intents_seen, "", name);
+	struct intent *i;
 
-	if (!o || o->deleting || bvol_of(o)->phase == now || !provisioner_active(s->p))
+	if (!o || o->deleting || bvol_of(o)->phase == now || !provisioner_active(p))
 		return;
-	j = job_new(s, name, TASK_PHASE);
-	if (!j)
+	i = intent_make(p, name, TASK_PHASE);
+	if (!i)
 		return;
-	j->phase = now == BVOL_FAILED ? "Failed" : "Ready";
-	j->reason = reason;
+	i->phase = now == BVOL_FAILED ? "Failed" : "Ready";
+	i->reason = reason;
 	/* Without memory the phase alone is told. */
-	j->text = strdup(text);
-	job_queue(j);
+	i->text = strdup(text);
+	intent_queue(i);
 }
 
-void intents_failed(struct intents *s, const char *name, const char *reason, const struct err *e)
+void intents_failed(
+	struct provisioner *p, const char *name, const char *reason, const struct err *e)
 {
-	tell(s, name, BVOL_FAILED, reason, e->text);
+	tell(p, name, BVOL_FAILED, reason, e->text);
 }
 
-void intents_mended(struct intents *s, const char *name)
+void intents_mended(struct provisioner *p, const char *name)
 {
-	tell(s, name, BVOL_READY, "", "");
+	tell(p, name, BVOL_READY, "", "");
 }
 
 /* ---- what is to do ----------------------------------------------------------------------- */
 
 /* A PV of ours without its BerthVolume, unless it is on its way out. */
-static void consider_volume(struct intents *s, const struct pv *v)
+static void consider_volume(struct provisioner *p, const struct pv *v)
 {
-	if (!v->o.deleting && volume_is_ours(s->p->config, v) &&
-		!informer_get(s->p->intents_seen, "", v->o.name) && provisioner_has_intents(s->p))
-		begin(s, v->o.name, TASK_REBUILD);
+	if (!v->o.deleting && volume_is_ours(p->config, v) &&
+		!informer_get(p->intents_seen, "", v->o.name) && provisioner_has_intents(p))
+		begin(p, v->o.name, TASK_REBUILD);
 }
 
-void intents_changed(struct intents *s, const struct bvol *old, const struct bvol *now)
+void intents_changed(struct provisioner *p, const struct bvol *old, const struct bvol *now)
 {
 	const struct object *v;
 
 	if (now)
-		s->p->intents_gone = 0;
-	if (!provisioner_active(s->p))
+		p->intents_gone = 0;
+	if (!provisioner_active(p))
 		return;
 	if (now && now->o.deleting && now->finalizer) {
-		begin(s, now->o.name, TASK_DROP);
+		begin(p, now->o.name, TASK_DROP);
 	} else if (now && !old) {
-		releases_consider_intent(s->p, now);
+		releases_consider_intent(p, now);
 	} else if (!now) {
-		v = informer_get(s->p->volumes, "", old->o.name);
-		if (v && volume_check(s->p->config, pv_of(v)) != VOLUME_RECLAIM)
-			consider_volume(s, pv_of(v));
+		v = informer_get(p->volumes, "", old->o.name);
+		if (v && volume_check(p->config, pv_of(v)) != VOLUME_RECLAIM)
+			consider_volume(p, pv_of(v));
 	}
 }
 
-void intents_reclaimed(struct intents *s, const struct pv *old, const struct pv *now)
+void intents_reclaimed(struct provisioner *p, const struct pv *old, const struct pv *now)
 {
 	bool same = (old->flags & PV_HAS_CLAIM) == (now->flags & PV_HAS_CLAIM) &&
 		    memcmp(&old->claim_uid, &now->claim_uid, sizeof(now->claim_uid)) == 0;
 
 	/* A claimRef without uid is on its way to one, or to nothing. */
-	if (same || !volume_is_ours(s->p->config, now) ||
+	if (same || !volume_is_ours(p->config, now) ||
 		(now->flags & (PV_HAS_CLAIM | PV_CLAIM_UID)) == PV_HAS_CLAIM)
 		return;
-	if (provisioner_active(s->p) && informer_get(s->p->intents_seen, "", now->o.name))
-		begin(s, now->o.name, TASK_CLAIM);
+	if (provisioner_active(p) && informer_get(p->intents_seen, "", now->o.name))
+		begin(p, now->o.name, TASK_CLAIM);
 }
 
-void intents_consider_all(struct intents *s)
+void intents_consider_all(struct provisioner *p)
 {
 	const struct object *o;
 	size_t cursor = 0;
 
-	if (!informer_synced(s->p->intents_seen))
+	if (!informer_synced(p->intents_seen))
 		return;
-	while ((o = informer_next(s->p->intents_seen, &cursor)) != NULL) {
+	while ((o = informer_next(p->intents_seen, &cursor)) != NULL) {
 		if (o->deleting && bvol_of(o)->finalizer)
-			begin(s, o->name, TASK_DROP);
+			begin(p, o->name, TASK_DROP);
 		else
-			releases_consider_intent(s->p, bvol_of(o));
+			releases_consider_intent(p, bvol_of(o));
 	}
 	cursor = 0;
-	while ((o = informer_next(s->p->volumes, &cursor)) != NULL)
-		if (volume_check(s->p->config, pv_of(o)) != VOLUME_RECLAIM)
-			consider_volume(s, pv_of(o));
+	while ((o = informer_next(p->volumes, &cursor)) != NULL)
+		if (volume_check(p->config, pv_of(o)) != VOLUME_RECLAIM)
+			consider_volume(p, pv_of(o));
 }
 
-static void on_later(struct delay *d, void *userdata)
+int intents_new(struct jobs **ret, struct provisioner *p)
 {
-	struct intents *s = userdata;
+	static const struct job_kind kind = {
+		.size = sizeof(struct intent),
+		.turn = intent_turn,
+		.due = intent_due,
+		.gone = intent_gone,
+		.what = "BerthVolume",
+		.until = "the next scan",
+	};
 
-	(void)d;
-	if (provisioner_active(s->p))
-		intents_consider_all(s);
-}
-
-void intents_pause(struct intents *s, bool paused)
-{
-	queue_pause(s->queue, paused);
-}
-
-size_t intents_running(const struct intents *s)
-{
-	return queue_running(s->queue);
-}
-
-int intents_new(struct intents **ret, struct provisioner *p)
-{
-	_cleanup_(intents_freep) struct intents *s = calloc(1, sizeof(*s));
-	int r;
-
-	if (!s)
-		return -ENOMEM;
-	s->p = p;
-	s->by_name = MAP_NULL(key_of);
-	s->later = (struct delay){.due = on_later, .userdata = s};
-	s->backoff = (struct backoff){
-		.min = p->config->retry.min, .max = p->config->retry.max, .jitter_percent = 20};
-	r = queue_new(&s->queue, p->loop, RUNNING_MAX, RUNNING_MAX);
-	if (r < 0)
-		return r;
-	*ret = TAKE_PTR(s);
-	return 0;
-}
-
-struct intents *intents_free(struct intents *s)
-{
-	struct intent_job *j;
-
-	if (!s)
-		return NULL;
-	MAP_FOREACH (&s->by_name, j) {
-		if (j->request)
-			kube_request_cancel(j->request);
-		facts_done(&j->facts);
-		free(j->text);
-		free(j);
-	}
-	map_done(&s->by_name);
-	delay_stop(s->p->delays, &s->later);
-	queue_free(s->queue);
-	free(s);
-	return NULL;
+	return jobs_new(ret, p, &kind, RUNNING_MAX, RUNNING_MAX);
 }

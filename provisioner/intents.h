@@ -4,33 +4,27 @@
 #ifndef BERTH_PROVISIONER_INTENTS_H
 #define BERTH_PROVISIONER_INTENTS_H
 
-#include <stddef.h>
-
-#include "base/cleanup.h"
 #include "base/err.h"
 #include "kube/class.h"
 #include "kube/pv.h"
 
+struct jobs;
 struct provisioner;
-struct intents;
-int intents_new(struct intents **ret, struct provisioner *p);
-struct intents *intents_free(struct intents *s);
-DEFINE_CLEANUP(struct intents *, intents_free)
+int intents_new(struct jobs **ret, struct provisioner *p);
 
 /* now NULL: it is gone. */
-void intents_changed(struct intents *s, const struct bvol *old, const struct bvol *now);
+void intents_changed(struct provisioner *p, const struct bvol *old, const struct bvol *now);
 /* A recycled PV was given back, or a PV has a new claim: the BerthVolume says whose it is. */
-void intents_reclaimed(struct intents *s, const struct pv *old, const struct pv *now);
+void intents_reclaimed(struct provisioner *p, const struct pv *old, const struct pv *now);
 /* Making or ending the volume fails, and not for a moment: phase Failed with a static reason (the
  * event's) and the words; nothing where it is Failed already. */
-void intents_failed(struct intents *s, const char *name, const char *reason, const struct err *e);
+void intents_failed(
+	struct provisioner *p, const char *name, const char *reason, const struct err *e);
 /* …and does not any more: Ready. */
-void intents_mended(struct intents *s, const char *name);
+void intents_mended(struct provisioner *p, const char *name);
 /* At the start of leading and once an hour: what both caches say together. */
-void intents_consider_all(struct intents *s);
+void intents_consider_all(struct provisioner *p);
 /* The API server does not know the kind: it is asked again after a while. */
-void intents_missing(struct intents *s);
-void intents_pause(struct intents *s, bool paused);
-size_t intents_running(const struct intents *s);
+void intents_missing(struct provisioner *p);
 
 #endif

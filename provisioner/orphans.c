@@ -355,7 +355,7 @@ static void on_timer(struct timer *t, void *userdata)
 	(void)t;
 	if (!provisioner_active(s->p))
 		return;
-	intents_consider_all(s->p->intents);
+	intents_consider_all(s->p);
 	scan(s);
 }
 

@@ -67,7 +67,7 @@ void provisioner_no_intents(struct provisioner *p)
 			    "work goes "
 			    "on without intents");
 	p->intents_gone = clock_now();
-	intents_missing(p->intents);
+	intents_missing(p);
 }
 
 bool provisioner_has_intents(const struct provisioner *p)
@@ -249,7 +249,7 @@ struct provisioner *provisioner_free(struct provisioner *p)
 	orphans_free(p->orphans);
 	jobs_free(p->exports);
 	jobs_free(p->adoptions);
-	intents_free(p->intents);
+	jobs_free(p->intents);
 	works_free(p->works);
 	jobs_free(p->releases);
 	kube_events_free(p->events);

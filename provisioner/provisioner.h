@@ -16,7 +16,6 @@
 #include "provisioner/stats.h"
 #include "volume/backend.h"
 
-struct intents;
 struct jobs;
 struct mounted;
 struct orphans;
@@ -48,8 +47,7 @@ struct provisioner {
 	struct classes classes;
 	struct ledger ledger;
 	struct works *works;
-	struct intents *intents;
-	struct jobs *releases, *adoptions, *exports;
+	struct jobs *releases, *intents, *adoptions, *exports;
 	struct orphans *orphans;
 	struct mounted *mounted;
 	char identity[128];    /* csiProvisionerIdentity, and who holds the Lease */

@@ -246,7 +246,7 @@ static void tell(struct release *r, enum release_outcome outcome, const struct e
 	if (*str_or(o.uid, ""))
 		provisioner_event(r->p, &o, true, failure_reason(r), "%s", e->text);
 	if (outcome == RELEASE_REFUSED && r->goal == GOAL_RECLAIM)
-		intents_failed(r->p->intents, r->pv, failure_reason(r), e);
+		intents_failed(r->p, r->pv, failure_reason(r), e);
 }
 
 static void consider_again(struct provisioner *p, const char *pv)
@@ -277,7 +277,7 @@ void release_end(struct release *r, enum release_outcome outcome, const struct e
 	switch (outcome) {
 	case RELEASE_DONE:
 		if (r->goal == GOAL_RECLAIM && r->facts.reclaim == RECLAIM_RECYCLE)
-			intents_mended(p->intents, r->pv);
+			intents_mended(p, r->pv);
 		pv = r->again ? strdup(r->pv) : NULL;
 		job_drop(&r->job);
 		if (pv)

@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "provisioner/feed.h"
-#include "provisioner/intents.h"
 #include "provisioner/jobs.h"
 #include "provisioner/orphans.h"
 #include "provisioner/provisioner.h"
@@ -27,7 +26,7 @@
 static bool work_is_done(const struct provisioner *p)
 {
 	return works_count(p->works).running == 0 && releases_count(p).running == 0 &&
-	       queue_running(p->exports->queue) == 0 && intents_running(p->intents) == 0 &&
+	       queue_running(p->exports->queue) == 0 && queue_running(p->intents->queue) == 0 &&
 	       queue_running(p->adoptions->queue) == 0;
 }
 
@@ -64,7 +63,7 @@ static void stop(struct provisioner *p)
 	p->stopping_since = clock_now();
 	works_pause(p->works, true);
 	queue_pause(p->releases->queue, true);
-	intents_pause(p->intents, true);
+	queue_pause(p->intents->queue, true);
 	queue_pause(p->adoptions->queue, true);
 	queue_pause(p->exports->queue, true);
 	orphans_stop(p->orphans);

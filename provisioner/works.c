@@ -311,7 +311,7 @@ static void work_failed(
 	w->told = 0;
 	if (w->op && w->op->intent_written &&
 		(outcome == PROVISION_INFEASIBLE || w->backoff.tries >= FAILED_TRIES))
-		intents_failed(p->intents, w->op->facts.pv, "ProvisioningFailed", e);
+		intents_failed(p, w->op->facts.pv, "ProvisioningFailed", e);
 	if (outcome == PROVISION_INFEASIBLE) {
 		work_rest(w);
 		work_hold(w, c, e);
