@@ -189,14 +189,23 @@ static uint64_t held_for(const struct tree *t)
 					       : MOUNTED_LOOK;
 }
 
+/* Never before its time: without memory the next scan finds it. */
+static void tree_later(struct tree *t, uint64_t wait)
+{
+	if (delay_start(t->export->p->delays, &t->delay, wait) < 0)
+		tree_done(t);
+}
+
 static void on_due(struct delay *d, void *userdata)
 {
 	struct tree *t = userdata;
 	uint64_t wait = held_for(t);
 
 	(void)d;
-	if (wait && delay_start(t->export->p->delays, &t->delay, wait) >= 0)
+	if (wait) {
+		tree_later(t, wait);
 		return;
+	}
 	list_append(&t->export->ready, &t->link);
 	pump(t->export);
 }
@@ -220,8 +229,8 @@ static void tree_add(struct export *x, const char *name, uint64_t wait)
 	}
 	if (wait == 0)
 		on_due(&t->delay, t);
-	else if (delay_start(x->p->delays, &t->delay, wait) < 0)
-		tree_done(t); /* never before its time: the next scan finds it */
+	else
+		tree_later(t, wait);
 }
 
 void exports_trashed(struct provisioner *p, const struct facts *f, const char *name)
