@@ -27,6 +27,7 @@
 #define ALL ""
 
 enum intent_task {
+	TASK_NONE,
 	TASK_DROP,    /* the finalizer of one that is being deleted */
 	TASK_REBUILD, /* from its PV */
 	TASK_CLAIM,   /* whose it is now */
@@ -40,11 +41,10 @@ struct intent {
 	struct provisioner *p;
 	struct kube_request *request;
 	struct facts facts;
-	uint8_t task;               /* enum intent_task */
+	uint8_t task, next;         /* enum intent_task; next: what came while it waited or ran */
 	const char *phase, *reason; /* TASK_PHASE; static */
 	char *text;
 	bool guessed; /* the finalizer was tried where we put it */
-	bool again;   /* it went while we let it go: make it anew */
 };
 
 /* Idle; NULL where there is one already, or no memory. */
@@ -64,12 +64,13 @@ static void begin(struct provisioner *p, const char *name, enum intent_task task
 static void end(struct intent *i)
 {
 	struct provisioner *p = i->p;
-	_cleanup_free_ char *again = i->again ? strdup(i->job.name) : NULL;
+	enum intent_task next = (enum intent_task)i->next;
+	_cleanup_free_ char *name = next ? strdup(i->job.name) : NULL;
 
 	job_done(&i->job, JOB_DONE);
 	job_drop(&i->job);
-	if (again)
-		begin(p, again, TASK_REBUILD);
+	if (name)
+		begin(p, name, next);
 }
 
 /* after 0: the next back-off, for which the job stays once it was made. */
@@ -296,6 +297,7 @@ static int start(struct intent *i)
 	case TASK_PHASE:
 		return tell_phase(i);
 	case TASK_LOOK:
+	case TASK_NONE:
 		break;
 	}
 	return -EINVAL;
@@ -339,7 +341,9 @@ static void begin(struct provisioner *p, const char *name, enum intent_task task
 	struct intent *i = map_gets(&p->intents->by_name, name);
 
 	if (i) {
-		i->again = task == TASK_REBUILD && i->task == TASK_DROP;
+		/* Whose it is may have changed while we said so; to make it anew says that too. */
+		if ((task != i->task || task == TASK_CLAIM) && i->next != TASK_REBUILD)
+			i->next = (uint8_t)task;
 		return;
 	}
 	i = intent_make(p, name, task);
