@@ -263,6 +263,15 @@ static void consider_again(struct provisioner *p, const char *pv)
 		releases_consider_intent(p, bvol_of(o));
 }
 
+/* What began for another reason does not see that the PV became Released meanwhile. */
+static bool is_unfinished(const struct release *r)
+{
+	const struct object *o = informer_get(r->p->volumes, "", r->pv);
+	bool other = r->goal == GOAL_LOSER || r->goal == GOAL_UNDO;
+
+	return r->again || (other && o && volume_check(r->p->config, pv_of(o)) == VOLUME_RECLAIM);
+}
+
 void release_end(struct release *r, enum release_outcome outcome, const struct err *e)
 {
 	struct provisioner *p = r->p;
@@ -278,7 +287,7 @@ void release_end(struct release *r, enum release_outcome outcome, const struct e
 	case RELEASE_DONE:
 		if (r->goal == GOAL_RECLAIM && r->facts.reclaim == RECLAIM_RECYCLE)
 			intents_mended(p, r->pv);
-		pv = r->again ? strdup(r->pv) : NULL;
+		pv = is_unfinished(r) ? strdup(r->pv) : NULL;
 		job_drop(&r->job);
 		if (pv)
 			consider_again(p, pv);
