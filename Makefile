@@ -222,15 +222,17 @@ format:
 
 # ---- test -------------------------------------------------------------------------------------
 T ?= *
-# Test files side by side: each has namespaces, servers and a directory of its own, and waits most of its time.
-TEST_JOBS ?= 2
+# Test files side by side: each has namespaces, servers and a directory of its own, and waits most of its time. Those with a
+# kernel or a cluster of their own do not.
+TEST_JOBS ?= 3
+HEAVY_JOBS ?= 2
 unit: $(UNIT_TESTS)
 	@tools/run-tests $(wildcard $(if $(filter *,$(T)),$(UNIT_TESTS),$(O)/tests/unit/$(T)))
 component: all $(FAULT_TOOLS) $(BENCH_TOOLS)
 	@O=$(O) tools/run-tests --timeout 900 --jobs $(TEST_JOBS) --again $(if $(filter *,$(T)),$(COMPONENT_TESTS),tests/component/$(T).test)
 test-kernel: kernel
 kernel: all $(FAULT_TOOLS) $(BENCH_TOOLS) $(KERNEL_TOOLS)
-	@O=$(O) tools/run-tests --timeout 900 --jobs $(TEST_JOBS) --again $(KERNEL_TESTS)
+	@O=$(O) tools/run-tests --timeout 900 --jobs $(HEAVY_JOBS) --again $(KERNEL_TESTS)
 test: deps
 	@$(MAKE) --no-print-directory run-test
 run-test: all $(UNIT_TESTS) $(FAULT_TOOLS) $(BENCH_TOOLS) $(KERNEL_TOOLS)
@@ -241,7 +243,7 @@ check-fuzz: $(FUZZERS)
 test-libnfs5:
 	@tools/run-tests --timeout 900 tests/libnfs5
 test-real-api: all $(BENCH_TOOLS) $(FAULT_TOOLS)
-	@O=$(O) tests/cluster/test-real-api
+	@O=$(O) HEAVY_JOBS=$(HEAVY_JOBS) tests/cluster/test-real-api
 e2e: all $(BENCH_TOOLS)
 	@O=$(O) tools/run-tests --timeout 1500 --again tests/cluster/statefulset.test; status=$$?; \
 		! [ -f $(O)/e2e.txt ] || cat $(O)/e2e.txt; exit $$status
