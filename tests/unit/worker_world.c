@@ -334,6 +334,14 @@ void world_run(struct world *w, unsigned ms)
 	assert_int_equal(loop_run(w->loop), -ETIME);
 }
 
+void world_wait_gone(struct world *w, pid_t pid)
+{
+	for (unsigned i = 0; kill(pid, 0) == 0; i++) {
+		assert_true(i < 2000);
+		world_run(w, 10);
+	}
+}
+
 struct looked {
 	const char *key;
 	const char *state;
