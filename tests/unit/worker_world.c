@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -334,9 +335,16 @@ void world_run(struct world *w, unsigned ms)
 	assert_int_equal(loop_run(w->loop), -ETIME);
 }
 
-void world_wait_gone(struct world *w, pid_t pid)
+static bool has_ended(pid_t pid)
 {
-	for (unsigned i = 0; kill(pid, 0) == 0; i++) {
+	siginfo_t si = {0};
+
+	return waitid(P_PID, (id_t)pid, &si, WEXITED | WNOWAIT | WNOHANG) < 0 || si.si_pid == pid;
+}
+
+void world_wait_ended(struct world *w, pid_t pid)
+{
+	for (unsigned i = 0; !has_ended(pid); i++) {
 		assert_true(i < 2000);
 		world_run(w, 10);
 	}
