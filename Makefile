@@ -227,7 +227,7 @@ T ?= *
 TEST_JOBS ?= 3
 HEAVY_JOBS ?= 2
 unit: $(UNIT_TESTS)
-	@tools/run-tests --again $(wildcard $(if $(filter *,$(T)),$(UNIT_TESTS),$(O)/tests/unit/$(T)))
+	@tools/run-tests --again $(filter-out %.d %.o,$(wildcard $(if $(filter *,$(T)),$(UNIT_TESTS),$(O)/tests/unit/$(T))))
 component: all $(FAULT_TOOLS) $(BENCH_TOOLS)
 	@O=$(O) tools/run-tests --timeout 900 --jobs $(TEST_JOBS) --again $(if $(filter *,$(T)),$(COMPONENT_TESTS),tests/component/$(T).test)
 test-kernel: kernel
