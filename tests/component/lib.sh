@@ -142,6 +142,8 @@ signal() { # signal, pid
 	is_ours "$2" && kill "-$1" "$2" 2>/dev/null
 }
 is_ours() { grep -qsxzF "BERTH_INSIDE=$BERTH_INSIDE" "/proc/$1/environ"; }
+# Where nobody reaps it a zombie stays one for ever.
+has_ended() { [ ! -e "/proc/$1" ] || grep -qs '^State:.*Z' "/proc/$1/status"; }
 # SIGTERM was sent; SIGKILL after 5 s.
 end_pid() {
 	local i
