@@ -104,18 +104,24 @@ static int client_too_many(struct fixture *f, int fd)
 	return 0;
 }
 
+/* Clients that take other uids. */
+static void serve_users(struct fixture *f, int (*client)(struct fixture *f, int fd))
+{
+	if (getuid() != 0) {
+		print_message("# needs root\n");
+		skip();
+	}
+	start(f, true);
+	assert_int_equal(run_client(f, client), 0);
+}
+
 static void test_connections_of_one_uid(void **state)
 {
 	struct fixture f;
 
 	(void)state;
-	if (getuid() != 0) {
-		print_message("# needs root\n");
-		skip();
-	}
 	(void)signal(SIGPIPE, SIG_IGN);
-	start(&f, true);
-	assert_int_equal(run_client(&f, client_too_many), 0);
+	serve_users(&f, client_too_many);
 	stop(&f);
 }
 
@@ -145,12 +151,7 @@ static void test_users_do_not_keep_root_out(void **state)
 	struct fixture f;
 
 	(void)state;
-	if (getuid() != 0) {
-		print_message("# needs root\n");
-		skip();
-	}
-	start(&f, true);
-	assert_int_equal(run_client(&f, client_users), 0);
+	serve_users(&f, client_users);
 	assert_int_equal(f.peer.uid, 0);
 	stop(&f);
 }
