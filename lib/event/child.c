@@ -16,7 +16,7 @@ static int on_child(sd_event_source *s, const siginfo_t *si, void *userdata)
 {
 	struct child *c = userdata;
 
-	(void)s;
+	sd_event_source_set_enabled(s, SD_EVENT_OFF);
 	/* sd-event reaps after this, from a source it keeps even where fn frees ours. */
 	c->fn(c, si->si_code, si->si_status, c->userdata);
 	return 0;
@@ -43,6 +43,13 @@ int child_new(struct child **ret, struct loop *l, pid_t pid, child_fn fn, void *
 	r = sigchld_block();
 	if (r >= 0)
 		r = sd_event_add_child(loop_sd(l), &c->source, pid, WEXITED, on_child, c);
+	/* Not once, as is its default: a pidfd may be ready a moment before the child can be waited
+	 * for (seen on Linux 6.18), and sd-event would have used its one event up. Off and on, else
+	 * epoll is not told. */
+	if (r >= 0)
+		r = sd_event_source_set_enabled(c->source, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(c->source, SD_EVENT_ON);
 	if (r < 0) {
 		child_free(c);
 		return r;

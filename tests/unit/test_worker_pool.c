@@ -167,7 +167,7 @@ static void deadline_kills_the_worker(void **state)
 	assert_true(beside.sent);
 	assert_int_equal(waiting.r, 5);
 	assert_int_equal(other.r, 5);
-	world_wait_ended(&w, pid);
+	world_wait_reaped(&w, pid);
 	assert_int_equal(world_stats(&w).killed, 1);
 	assert_int_equal(world_stats(&w).started, 3);
 }

@@ -81,8 +81,7 @@ const char *world_state(struct world *w, const char *key);
 struct worker_stats world_stats(const struct world *w);
 /* The pid of a key's worker, which is asked and started for that. */
 pid_t world_pid(struct world *w, const char *key);
-/* Runs until a worker that was killed has ended, reaped or not: its successor does not wait for
- * that. */
-void world_wait_ended(struct world *w, pid_t pid);
+/* Runs until a worker that was killed is reaped: its successor does not wait for that. */
+void world_wait_reaped(struct world *w, pid_t pid);
 
 #endif
